@@ -1,0 +1,213 @@
+/** The one error table: every failure a user, operator or device can meet, by code. */
+
+/** Who can mend it: the caller, something outside headwater (disk, network), or headwater itself. */
+export type ErrorDomain = 'user' | 'external' | 'internal'
+
+export interface ErrorEntry {
+  readonly domain: ErrorDomain
+  /** HTTP status where the error is answered over HTTP. */
+  readonly status: number
+  /** Whether the same call can succeed later without a change. */
+  readonly retry: 'never' | 'later'
+  /** What happened, in one sentence. */
+  readonly summary: string
+  /** What to do about it, in one sentence. */
+  readonly remedy: string
+}
+
+const user = (status: number, summary: string, remedy: string): ErrorEntry => ({
+  domain: 'user',
+  status,
+  retry: 'never',
+  summary,
+  remedy,
+})
+const external = (status: number, summary: string, remedy: string): ErrorEntry => ({
+  domain: 'external',
+  status,
+  retry: 'later',
+  summary,
+  remedy,
+})
+
+/** Every code, sorted by the folder that raises it. docs/errors.md is checked against this table. */
+export const ERRORS = {
+  // spec
+  spec_invalid: user(
+    400,
+    'A specification is not valid.',
+    'Correct the field or event that the message names.',
+  ),
+  spec_incompatible: user(
+    409,
+    'A specification changed in a way that old data or old clients cannot follow.',
+    'Undo the change, or add a new optional field beside the old one.',
+  ),
+  lock_invalid: user(
+    400,
+    'specs.lock.json cannot be read.',
+    'Restore it from version control; it holds the permanent field ids.',
+  ),
+
+  // client
+  client_closed: user(400, 'The client was closed.', 'Log before close() is called.'),
+
+  // collector: the request
+  not_found: user(404, 'There is no such path.', 'See PROTOCOL.md §1 for the paths.'),
+  method_not_allowed: user(405, 'The path does not take this method.', 'Use POST for events.'),
+  key_missing: user(401, 'The request carries no write key.', 'Send Authorization: Bearer <key>.'),
+  key_unknown: user(401, 'The write key is not known.', 'Use a key of headwater.config.ts.'),
+  body_too_large: user(413, 'The body is over the limit.', 'Send fewer batches in a body.'),
+  body_too_slow: user(408, 'The body did not arrive in time.', 'Send it again, faster or smaller.'),
+  body_empty: user(400, 'The body is empty.', 'Send at least one batch.'),
+  encoding_unknown: user(
+    415,
+    'The content encoding is not supported.',
+    'Use gzip, zstd or no encoding.',
+  ),
+  body_corrupt: user(
+    400,
+    'The compressed body cannot be decompressed.',
+    'Do not send it again; its bytes are in quarantine.',
+  ),
+  body_not_batches: user(
+    400,
+    'No batch can be read from the body.',
+    'Do not send it again; its bytes are in quarantine. See PROTOCOL.md §2.',
+  ),
+  overloaded: external(429, 'The collector is at its limit.', 'Send again after Retry-After.'),
+  not_ready: external(503, 'The platform cannot take events now.', 'Send again after Retry-After.'),
+  draining: external(503, 'The platform is shutting down.', 'Send again after Retry-After.'),
+
+  // collector: reasons in quarantine (PROTOCOL.md §10)
+  line_not_json: user(200, 'A line is not JSON.', 'Mend the encoder of the client.'),
+  line_not_utf8: user(200, 'A line is not UTF-8.', 'Mend the encoder of the client.'),
+  header_invalid: user(200, 'The header of a batch is not valid.', 'See PROTOCOL.md §3.'),
+  chunk_invalid: user(200, 'A chunk is not valid.', 'See PROTOCOL.md §4.'),
+  context_invalid: user(
+    200,
+    'A context value does not fit its specification.',
+    'Mend setContext in the app, or the specification.',
+  ),
+  event_unknown: user(
+    200,
+    'No specification has this event type.',
+    'Add it to specs.ts, then repair the quarantine.',
+  ),
+  column_length: user(
+    200,
+    'A column does not have one value per event.',
+    'Mend the encoder of the client.',
+  ),
+  number_out_of_range: user(
+    200,
+    'An event number lies outside the batch.',
+    'Mend the encoder of the client.',
+  ),
+  number_repeated: user(
+    200,
+    'An event number occurs twice in the batch.',
+    'Mend the encoder of the client.',
+  ),
+  numbers_overlap: user(
+    200,
+    'The batch claims event numbers that another batch of the boot has.',
+    'Mend the numbering of the client; a boot must be one start of one client.',
+  ),
+  batch_conflict: user(
+    200,
+    'The batch repeats (boot, seq) with other content.',
+    'Mend the client; a boot id must be random and used by one client.',
+  ),
+  field_missing: user(200, 'A required field has no value.', 'Log the field, or make it optional.'),
+  value_type: user(200, 'A value has the wrong type.', 'Log the type the specification names.'),
+  value_range: user(200, 'A value is out of range.', 'Log a value inside min and max.'),
+  value_too_long: user(200, 'A value is too long.', 'Shorten it, or raise maxLength.'),
+  value_not_unicode: user(
+    200,
+    'A string has an unpaired surrogate.',
+    'Cut strings between characters.',
+  ),
+  value_not_in_enum: user(
+    200,
+    'A value is not one of the enumeration.',
+    'Add it to enumOf(…), or log a listed one.',
+  ),
+  value_too_deep: user(200, 'A json value is nested too deeply.', 'Flatten it.'),
+  time_invalid: user(
+    200,
+    'The time of an event lies outside what can be stored.',
+    'Mend the clock of the client.',
+  ),
+
+  // log
+  disk_full: external(503, 'There is no space left on the disk.', 'Free space; it goes on by itself.'),
+  disk_failed: external(
+    503,
+    'The disk refuses reads or writes.',
+    'Check the directory and its permissions; it goes on by itself.',
+  ),
+  log_corrupt: {
+    domain: 'external',
+    status: 500,
+    retry: 'never',
+    summary: 'A frame before the end of the log has a bad checksum.',
+    remedy: 'Restore the segment from a copy, or see `headwater repair`.',
+  },
+  frame_too_large: user(413, 'A frame is over the limit.', 'Send smaller batches.'),
+
+  // lake
+  commit_conflict: external(409, 'Another writer committed first.', 'It is retried by itself.'),
+  commit_unknown: external(
+    500,
+    'It is not known whether the commit took place.',
+    'It is resolved by itself at the next start.',
+  ),
+  lake_invalid: {
+    domain: 'external',
+    status: 500,
+    retry: 'never',
+    summary: 'The metadata of the lake cannot be read.',
+    remedy: 'Restore the file that the message names.',
+  },
+  lake_locked: external(
+    409,
+    'Another process owns this data directory.',
+    'Stop it, or choose another directory.',
+  ),
+  table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
+
+  // engine
+  query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),
+  engine_failed: external(500, 'The engine could not write an epoch.', 'It is retried by itself.'),
+
+  // platform and cli
+  config_invalid: user(400, 'The configuration is not valid.', 'Correct the option it names.'),
+  project_missing: user(404, 'There is no headwater project here.', 'Run `npx headwater init`.'),
+  port_in_use: external(500, 'The port is in use.', 'Stop the other process or set another port.'),
+  node_too_old: user(500, 'This Node is too old.', 'Install Node 22.22 or newer.'),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An expected failure: its code, and a detail that says what and where. */
+export class HeadwaterError extends Error {
+  readonly code: ErrorCode
+  readonly detail: string
+
+  constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail} ${ERRORS[code].remedy}`, options)
+    this.name = 'HeadwaterError'
+    this.code = code
+    this.detail = detail
+  }
+
+  get entry(): ErrorEntry {
+    return ERRORS[this.code]
+  }
+}
+
+/** Shorthand: `error('disk_full', path)`. */
+export function error(code: ErrorCode, detail: string, cause?: unknown): HeadwaterError {
+  return new HeadwaterError(code, detail, cause === undefined ? undefined : { cause })
+}

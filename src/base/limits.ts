@@ -1,0 +1,107 @@
+/** Every bound of headwater in one place; relations between bounds are asserted below. */
+import { assert } from './assert.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  // client (PROTOCOL.md §11)
+  /** Events in one batch; a full batch is closed. */
+  clientBatchEventsMax: 50,
+  /** Estimated encoded bytes of one batch; below the 64 KiB that a browser lets a page send as it unloads. */
+  clientBatchBytesMax: 48 * KiB,
+  /** How long an event waits for its batch to close. */
+  clientBatchAgeMsMax: 1000,
+  /** Closed batches waiting to be sent; the oldest are dropped, and counted, over it. */
+  clientQueueBatchesMax: 1000,
+  /** Bytes of closed batches waiting to be sent. */
+  clientQueueBytesMax: 4 * MiB,
+  /** Batches joined into one request body. */
+  clientBodyBatchesMax: 20,
+  /** Encoded bytes of one request body. */
+  clientBodyBytesMax: 512 * KiB,
+  clientRetryMsMin: 500,
+  clientRetryMsMax: 60_000,
+  clientRequestMsMax: 30_000,
+  /** Distinct drop reports kept before they are merged. */
+  clientDropReportsMax: 100,
+
+  // collector
+  /** Bytes of a body as it arrives. */
+  bodyBytesMax: 4 * MiB,
+  /** Bytes of a body after decompression. */
+  bodyDecodedBytesMax: 16 * MiB,
+  bodyMsMax: 30_000,
+  bodyBatchesMax: 1000,
+  batchEventsMax: 10_000,
+  chunksPerBatchMax: 1000,
+  columnsPerChunkMax: 1000,
+  /** UTF-16 units of one string value unless the field says less. */
+  stringLengthMax: 64 * KiB,
+  /** Nesting of a json value. */
+  jsonDepthMax: 32,
+  /** Elements of one list or map value. */
+  listElementsMax: 10_000,
+  contextBytesMax: 16 * KiB,
+  droppedReportsMax: 1000,
+  connectionsMax: 10_000,
+  /** Bytes of bodies in memory at once; over it 429. */
+  inFlightBytesMax: 256 * MiB,
+  reasonsInAnswerMax: 5,
+  reasonsInAnswerDevelopmentMax: 1000,
+  /** Bytes kept of a body or line that cannot be read; the row says how many there were. */
+  quarantineBytesMax: 64 * KiB,
+  retryAfterSeconds: 2,
+  drainMsMax: 10_000,
+  /** User agents and addresses whose look-up is remembered. */
+  enrichCacheEntriesMax: 10_000,
+  /** Boots remembered for duplicates; over it new boots get 503 rather than a wrong answer. */
+  bootsMax: 32_000_000,
+  /** Stretches of batches of one boot that arrived out of order. */
+  bootGapsMax: 1000,
+  /** Batches whose fingerprint is remembered to tell a repeat from a conflict. */
+  fingerprintsMax: 1 << 20,
+
+  // log
+  frameBytesMax: 32 * MiB,
+  segmentBytes: 64 * MiB,
+  /** Appends that wait for this long share one fdatasync. */
+  groupCommitMs: 2,
+  groupCommitBytesMax: 8 * MiB,
+  logPendingBytesMax: 128 * MiB,
+  /** How often a log that failed is tried again. */
+  logProbeMs: 1000,
+
+  // engine
+  epochMs: 1000,
+  epochMsMax: 10_000,
+  /** Rows in memory, over all tables, before the collector refuses more. */
+  epochRowsMax: 8_000_000,
+  /** Open days of one table in one epoch; rows of further days wait in the log. */
+  epochDaysMax: 400,
+  /** Characters of a string column's dictionary above which it is written plain. */
+  dictionaryCharsMax: 16 * MiB,
+  epochRetryMsMin: 250,
+  epochRetryMsMax: 10_000,
+  /** How far event_time may lie from received_at before the event is quarantined. */
+  eventTimePastDaysMax: 3660,
+  eventTimeFutureMsMax: 24 * 3600 * 1000,
+
+  // lake
+  commitAttemptsMax: 20,
+  /** Manifests of one size tier that are merged into one. */
+  manifestsPerTierMax: 30,
+  snapshotAgeMs: 10 * 60 * 1000,
+  snapshotsMin: 5,
+  metadataLogMax: 100,
+  orphanAgeMs: 60 * 60 * 1000,
+  catalogVersionsKept: 100,
+} as const
+
+assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')
+assert(limits.clientBodyBytesMax <= limits.bodyBytesMax, 'the collector takes what clients send')
+assert(limits.bodyBytesMax <= limits.bodyDecodedBytesMax, 'decoding never shrinks the bound')
+assert(limits.bodyDecodedBytesMax < limits.frameBytesMax, 'every accepted body fits a frame')
+assert(limits.frameBytesMax <= limits.segmentBytes, 'every frame fits a segment')
+assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

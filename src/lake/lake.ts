@@ -1,0 +1,85 @@
+/** The lake port: Iceberg tables that change together at one commit point. */
+import type { Result } from '../base/result.ts'
+import type { TableSchema } from '../spec/iceberg-type.ts'
+
+/** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
+ *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
+export interface ColumnStatistics {
+  readonly fieldId: number
+  readonly bytes: number
+  readonly values: number
+  readonly nulls?: number
+  readonly nans?: number
+  readonly lower?: Bound
+  readonly upper?: Bound
+}
+
+export type Bound = number | bigint | string | boolean | Uint8Array
+
+/** A finished, fsynced Parquet file that belongs to one day of one table. */
+export interface DataFile {
+  /** Absolute path of the file under the table's data folder. */
+  readonly path: string
+  readonly rows: number
+  readonly bytes: number
+  /** Days since 1970 of the partition column. */
+  readonly day: number
+  readonly columns: readonly ColumnStatistics[]
+}
+
+export interface LakeChange {
+  /** Tables to create or to evolve (columns added, renamed, widened; never removed) before the append. */
+  readonly schemas: readonly TableSchema[]
+  /** Table name → files to append. */
+  readonly appends: ReadonlyMap<string, readonly DataFile[]>
+  /** Log offset that this commit covers up to; never less than the last one. */
+  readonly offset: number
+  /** Added to the snapshot summary of every table that changes. */
+  readonly summary?: Readonly<Record<string, string>>
+}
+
+export interface TableState {
+  readonly name: string
+  readonly uuid: string
+  /** file:// URI of the table. */
+  readonly location: string
+  readonly schema: TableSchema
+  readonly schemaId: number
+  /** Undefined before the first append. */
+  readonly snapshotId: bigint | undefined
+  /** Milliseconds since 1970 of the last commit. */
+  readonly updated: number
+  readonly rows: number
+  readonly files: number
+  readonly bytes: number
+}
+
+/** One consistent view of every table. Never changes. */
+export interface LakeState {
+  readonly version: number
+  readonly offset: number
+  readonly tables: ReadonlyMap<string, TableState>
+}
+
+/** A live data file of a snapshot, as a reader plans with it. */
+export interface LiveFile {
+  readonly path: string
+  readonly rows: number
+  readonly bytes: number
+  readonly day: number
+  readonly columns: readonly ColumnStatistics[]
+}
+
+export interface Lake {
+  /** The newest state this process knows. */
+  readonly state: LakeState
+  /** Reads the newest state from storage (a reader beside the owner). */
+  refresh(): Promise<LakeState>
+  /** Folder in which the caller writes data files of the table before `commit`; created if missing. */
+  dataFolder(table: string, day: number): Promise<string>
+  /** All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). */
+  commit(change: LakeChange): Promise<Result<LakeState>>
+  /** Live files of one table in `state`. */
+  files(state: LakeState, table: string): Promise<readonly LiveFile[]>
+  close(): Promise<void>
+}
