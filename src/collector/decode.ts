@@ -1,0 +1,229 @@
+/** Splits a body into batches, and tells what cannot be read as one (PROTOCOL.md §2, §3). Pure: nothing is kept. */
+import { isAscii, isUtf8 } from 'node:buffer'
+import type { ErrorCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+
+export interface Header {
+  readonly boot: string
+  readonly seq: number
+  readonly first: number
+  readonly count: number
+  readonly sent: number
+  readonly booted: number
+  readonly clock: 'monotonic' | 'wall'
+  readonly rtt: number | undefined
+  readonly sdk: string | undefined
+  readonly ctx: Readonly<Record<string, unknown>>
+  readonly dropped: readonly (readonly [reason: string, first: number, count: number])[]
+}
+
+/** Bytes of the body that could not be read, from `start` to `end`. */
+export interface Broken {
+  readonly start: number
+  readonly end: number
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export interface BatchPart {
+  readonly kind: 'batch'
+  readonly header: Header
+  /** The lines of the batch in the body: header line, then chunk lines from `chunksAt`. */
+  readonly start: number
+  readonly chunksAt: number
+  end: number
+  readonly chunks: Readonly<Record<string, unknown>>[]
+  /** The line that could not be read, with all lines behind it. */
+  broken: Broken | undefined
+}
+
+export interface BytesPart extends Broken {
+  readonly kind: 'bytes'
+  /** Events that the bytes stand for, as far as a header says. */
+  readonly events: number
+}
+
+export type Part = BatchPart | BytesPart
+
+interface Line {
+  readonly start: number
+  readonly end: number
+  readonly object: Readonly<Record<string, unknown>> | undefined
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** The parts of a body, in order; they cover every line of it. */
+export function splitBody(body: Buffer): Part[] {
+  const parts: Part[] = []
+  const read = lineReader(body)
+  let open: BatchPart | undefined
+  let lost: (Broken & { events: number; end: number }) | undefined
+  let at = 0
+  while (at < body.length) {
+    const newline = body.indexOf(10, at)
+    const end = newline === -1 ? body.length : newline
+    const next = newline === -1 ? body.length : newline + 1
+    const line = read(at, end)
+    at = next
+    if (line === undefined) continue
+    const starts = line.object !== undefined && Object.hasOwn(line.object, 'boot')
+    if (starts) {
+      if (lost !== undefined) parts.push({ kind: 'bytes', ...lost })
+      lost = undefined
+      open = undefined
+      const header = readHeader(line.object!)
+      if (typeof header === 'string') {
+        lost = broken(line, next, 'header_invalid', header, eventsOf(line.object!))
+      } else {
+        open = openBatch(header, line.start, next)
+        parts.push(open)
+      }
+    } else if (lost !== undefined) {
+      lost.end = next
+    } else if (open === undefined) {
+      lost = broken(line, next, line.code, line.message, 0)
+    } else {
+      addLine(open, line, next)
+    }
+  }
+  if (lost !== undefined) parts.push({ kind: 'bytes', ...lost })
+  return parts
+}
+
+function openBatch(header: Header, start: number, chunksAt: number): BatchPart {
+  return { kind: 'batch', header, start, chunksAt, end: chunksAt, chunks: [], broken: undefined }
+}
+
+function addLine(open: BatchPart, line: Line, next: number): void {
+  open.end = next
+  if (open.broken !== undefined) {
+    open.broken = { ...open.broken, end: next }
+  } else if (line.object === undefined) {
+    open.broken = broken(line, next, line.code, line.message, 0)
+  } else if (open.chunks.length >= limits.chunksPerBatchMax) {
+    const message = `more than ${limits.chunksPerBatchMax} chunks in a batch`
+    open.broken = broken(line, next, 'chunk_invalid', message, 0)
+  } else {
+    open.chunks.push(line.object)
+  }
+}
+
+function broken(
+  line: Line,
+  end: number,
+  code: ErrorCode,
+  message: string,
+  events: number,
+): Broken & { events: number; end: number } {
+  return { start: line.start, end, code, message, events }
+}
+
+/** A reader of one line; a body of ASCII, the usual case, is decoded without looking at it twice. */
+function lineReader(body: Buffer): (start: number, end: number) => Line | undefined {
+  const ascii = isAscii(body)
+  const utf8 = ascii || isUtf8(body)
+  return (start, end) => {
+    const from = start
+    const to = end > start && body[end - 1] === 13 ? end - 1 : end
+    if (to === from) return undefined
+    if (!utf8 && !isUtf8(body.subarray(from, to))) {
+      return unread(from, to, 'line_not_utf8', 'the line is not UTF-8')
+    }
+    const text = body.toString(ascii ? 'latin1' : 'utf8', from, to)
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch (cause) {
+      if (text.trim() === '') return undefined
+      const message = cause instanceof Error ? cause.message : String(cause)
+      return unread(from, to, 'line_not_json', message.slice(0, 200))
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return unread(from, to, 'line_not_json', 'the line is not a JSON object')
+    }
+    return {
+      start: from,
+      end: to,
+      object: value as Record<string, unknown>,
+      code: 'body_not_batches',
+      message: 'a chunk without a header before it',
+    }
+  }
+}
+
+function unread(start: number, end: number, code: ErrorCode, message: string): Line {
+  return { start, end, object: undefined, code, message }
+}
+
+/** 22 characters of base64url that encode exactly 128 bits: the last one carries two of them. */
+const BOOT = /^[A-Za-z0-9_-]{21}[AQgw]$/
+const SEQ_END = 2 ** 31
+
+/** The header of a line, or what is wrong with it. */
+export function readHeader(object: Readonly<Record<string, unknown>>): Header | string {
+  const { boot, seq, first, count, sent, booted, rtt, sdk } = object
+  if (typeof boot !== 'string' || !BOOT.test(boot)) return 'boot is not 128 bits of base64url'
+  if (!whole(seq, SEQ_END - 1)) return 'seq is not an integer in 0 … 2^31 − 1'
+  if (!whole(count, limits.batchEventsMax)) return `count is not in 0 … ${limits.batchEventsMax}`
+  if (!whole(first, Number.MAX_SAFE_INTEGER - count)) return 'first is not an integer up to 2^53'
+  if (!time(sent)) return 'sent is not a time'
+  if (!time(booted)) return 'booted is not a time'
+  if (rtt !== undefined && rtt !== null && !time(rtt)) return 'rtt is not a duration'
+  if (sdk !== undefined && !name(sdk)) return 'sdk is not a string of at most 64 characters'
+  const clock = object['clock'] ?? 'monotonic'
+  if (clock !== 'monotonic' && clock !== 'wall') return 'clock is neither monotonic nor wall'
+  const ctx = object['ctx'] ?? {}
+  if (typeof ctx !== 'object' || Array.isArray(ctx)) return 'ctx is not an object'
+  const dropped = readDropped(object['dropped'])
+  if (dropped === undefined) return 'dropped is not a list of [reason, first, count]'
+  return {
+    boot,
+    seq,
+    first,
+    count,
+    sent,
+    booted,
+    clock,
+    rtt: rtt ?? undefined,
+    sdk,
+    ctx: ctx as Record<string, unknown>,
+    dropped,
+  }
+}
+
+function whole(value: unknown, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
+}
+
+/** A number of milliseconds that can be calculated with. */
+function time(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 8.64e15
+}
+
+function name(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 64 && value.isWellFormed()
+}
+
+function readDropped(value: unknown): Header['dropped'] | undefined {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value) || value.length > limits.droppedReportsMax) return undefined
+  for (const report of value) {
+    if (!Array.isArray(report) || report.length !== 3 || !name(report[0])) return undefined
+    if (!whole(report[1], Number.MAX_SAFE_INTEGER)) return undefined
+    if (!whole(report[2], Number.MAX_SAFE_INTEGER)) return undefined
+  }
+  return value as Header['dropped']
+}
+
+function eventsOf(object: Readonly<Record<string, unknown>>): number {
+  return whole(object['count'], limits.batchEventsMax) ? object['count'] : 0
+}
+
+/** The 128 bits of a boot as four 32-bit words. */
+export function bootWords(boot: string): Uint32Array {
+  const bytes = Buffer.from(boot, 'base64url')
+  const words = new Uint32Array(4)
+  for (let i = 0; i < 4; i++) words[i] = bytes.readUInt32LE(i * 4)
+  return words
+}

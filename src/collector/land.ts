@@ -1,0 +1,298 @@
+/** Lands one batch in an epoch: rows, ledger and quarantine, every number accounted for. The same for live and replayed batches. */
+import type { ErrorCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Epoch } from '../columns/epoch.ts'
+import type { BatchRow, Chunk, Rejected } from '../columns/events.ts'
+import type { BatchPart } from './decode.ts'
+import type { RequestFacts } from './intake.ts'
+import type { BatchStatus, Ledger } from './ledger.ts'
+import { type Quarantined, writeQuarantined } from './quarantine.ts'
+
+/** Why an event, chunk or batch is in quarantine, as the answer tells it (PROTOCOL.md §8). */
+export interface Reason {
+  readonly code: ErrorCode
+  readonly type?: string
+  readonly field?: string
+  readonly n?: number
+  readonly message: string
+}
+
+export interface Outcome {
+  readonly boot: string
+  readonly seq: number
+  readonly status: BatchStatus
+  readonly events: number
+  readonly landed: number
+  readonly quarantined: number
+  readonly reasons: readonly Reason[]
+  /** Unknown fields as `type.field`. */
+  readonly unknown: readonly string[]
+}
+
+/** A batch at the door: what it says, where its bytes are, and what is known of the request. */
+export interface Arrival {
+  readonly part: BatchPart
+  /** The body that the part's positions refer to. */
+  readonly body: Uint8Array
+  readonly facts: RequestFacts
+  readonly fingerprint: number
+}
+
+/** Where a batch lands. */
+export interface Ground {
+  readonly epoch: Epoch
+  readonly ledger: Ledger
+  /** Event type, old names included → its current name. */
+  readonly names: ReadonlyMap<string, string>
+}
+
+/** What a batch has in quarantine so far; `events` of each row is settled when the batch is closed. */
+interface Held {
+  readonly entry: Omit<Quarantined, 'events'>
+  /** Numbers of the batch that the row stands for; `rest`: whatever no chunk holds. */
+  readonly events: number | 'rest'
+}
+
+/** Writes an accepted batch. */
+export function landBatch(ground: Ground, arrival: Arrival): Outcome {
+  const { epoch, ledger } = ground
+  const { part, facts } = arrival
+  const { header } = part
+  const row = ledger.open(header, facts, arrival.fingerprint, part.end - part.start)
+  const context = ledger.context(row, header.ctx)
+  if (context.problem !== undefined) {
+    return quarantineBatch(ground, arrival, row, { code: 'context_invalid', ...context.problem })
+  }
+  const batch = batchRow(arrival, row, context.extra)
+  const unknown = new Set<string>(Object.keys(context.extra ?? {}))
+  const held: Held[] = []
+  let landed = 0
+  for (const object of part.chunks) landed += landChunk(ground, arrival, batch, object, held, unknown)
+  if (part.broken !== undefined) {
+    const { code, message, start, end } = part.broken
+    const bytes = arrival.body.subarray(start, end)
+    held.push({ entry: { ...origin(arrival), reason: code, message, bytes }, events: 'rest' })
+  }
+  const quarantined = settle(epoch, arrival, held, landed)
+  const missing = header.count - landed - quarantined
+  ledger.close(row, { status: 'accepted', landed, quarantined, missing })
+  epoch.rows += landed + held.length + 1
+  return {
+    ...outcome(arrival, 'accepted', held.map(reasonOf)),
+    landed,
+    quarantined,
+    unknown: unknown.size === 0 ? NONE : [...unknown],
+  }
+}
+
+const NONE: readonly string[] = []
+
+/** Writes a batch that is known already: a row of the ledger only. */
+export function landDuplicate(ground: Ground, arrival: Arrival): Outcome {
+  const { part, facts } = arrival
+  const row = ground.ledger.open(part.header, facts, arrival.fingerprint, part.end - part.start)
+  ground.ledger.context(row, part.header.ctx)
+  ground.ledger.close(row, { status: 'duplicate', landed: 0, quarantined: 0, missing: 0 })
+  ground.epoch.rows += 1
+  return { ...outcome(arrival, 'duplicate', []), landed: 0, quarantined: 0, unknown: NONE }
+}
+
+/** Writes a batch whole to quarantine: it overlaps or contradicts another one. */
+export function landRefused(ground: Ground, arrival: Arrival, reason: Reason): Outcome {
+  const { part, facts } = arrival
+  const row = ground.ledger.open(part.header, facts, arrival.fingerprint, part.end - part.start)
+  ground.ledger.context(row, part.header.ctx)
+  return quarantineBatch(ground, arrival, row, reason)
+}
+
+function quarantineBatch(ground: Ground, arrival: Arrival, row: number, reason: Reason): Outcome {
+  const { part, body } = arrival
+  const { count } = part.header
+  writeQuarantined(ground.epoch.quarantine, {
+    ...origin(arrival),
+    events: count,
+    field: reason.field,
+    reason: reason.code,
+    message: reason.message,
+    bytes: body.subarray(part.start, part.end),
+  })
+  ground.ledger.close(row, { status: 'quarantined', landed: 0, quarantined: count, missing: 0 })
+  ground.epoch.rows += 2
+  return { ...outcome(arrival, 'quarantined', [reason]), landed: 0, quarantined: count, unknown: NONE }
+}
+
+function outcome(
+  arrival: Arrival,
+  status: BatchStatus,
+  reasons: readonly Reason[],
+): Pick<Outcome, 'boot' | 'seq' | 'status' | 'events' | 'reasons'> {
+  const { boot, seq, count } = arrival.part.header
+  return { boot, seq, status, events: count, reasons }
+}
+
+function batchRow(
+  { part: { header }, facts }: Arrival,
+  row: number,
+  extra: BatchRow['extra'],
+): BatchRow {
+  const { sent, booted, clock, rtt = 0 } = header
+  const zero = facts.received - sent - rtt / 2
+  return {
+    row,
+    first: header.first,
+    count: header.count,
+    timeBase: clock === 'wall' ? zero + booted : zero,
+    received: facts.received,
+    seen: new Uint8Array(header.count),
+    extra,
+  }
+}
+
+/** Lands one chunk; answers how many of its events landed, and adds the others to `held`. */
+function landChunk(
+  ground: Ground,
+  arrival: Arrival,
+  batch: BatchRow,
+  object: Readonly<Record<string, unknown>>,
+  held: Held[],
+  unknown: Set<string>,
+): number {
+  const { type } = object
+  const name = typeof type === 'string' ? ground.names.get(type) : undefined
+  const table = name === undefined ? undefined : ground.epoch.table(name)
+  const shaped = readChunk(object)
+  if (typeof shaped !== 'object' || table === undefined) {
+    held.push(heldChunk(arrival, batch, object, typeof shaped === 'object' ? undefined : shaped))
+    return 0
+  }
+  let strange = NONE as string[]
+  for (const column in shaped.cols) {
+    if (table.knows(column)) continue
+    strange = strange.length === 0 ? [column] : [...strange, column]
+    unknown.add(`${table.spec.name}.${column}`)
+  }
+  const rejected = table.add(shaped, batch, strange)
+  if (rejected === undefined) return shaped.n.length
+  for (const event of rejected) held.push(heldEvent(arrival, batch, table.spec.name, shaped, event))
+  return shaped.n.length - rejected.length
+}
+
+/** The chunk of a line with its arrays seen to be of one length, or what is wrong with it. */
+function readChunk(object: Readonly<Record<string, unknown>>): Chunk | 'chunk_invalid' | 'column_length' {
+  const { n, at, within, cols } = object
+  if (!Array.isArray(n) || !Array.isArray(at)) return 'chunk_invalid'
+  if (typeof cols !== 'object' || cols === null || Array.isArray(cols)) return 'chunk_invalid'
+  if (n.length > limits.batchEventsMax || at.length !== n.length) return 'column_length'
+  let columns = 0
+  for (const name in cols) {
+    const values = (cols as Record<string, unknown>)[name]
+    if (!Array.isArray(values)) return 'chunk_invalid'
+    if (values.length !== n.length || ++columns > limits.columnsPerChunkMax) return 'column_length'
+  }
+  if (within !== undefined && within !== null) {
+    if (!Array.isArray(within)) return 'chunk_invalid'
+    if (within.length !== n.length) return 'column_length'
+  }
+  return { n, at, within: Array.isArray(within) ? within : undefined, cols: cols as Chunk['cols'] }
+}
+
+/** A chunk that goes to quarantine as one row: of an unknown type, or misshapen. */
+function heldChunk(
+  arrival: Arrival,
+  batch: BatchRow,
+  object: Readonly<Record<string, unknown>>,
+  problem: 'chunk_invalid' | 'column_length' | undefined,
+): Held {
+  const type = typeof object['type'] === 'string' ? object['type'] : undefined
+  const messages = {
+    chunk_invalid: 'type, n, at and cols do not have the form of a chunk',
+    column_length: 'the arrays of the chunk are not of one length',
+    event_unknown: `no event type ${JSON.stringify(type)}`,
+  }
+  const code: keyof typeof messages = problem ?? (type === undefined ? 'chunk_invalid' : 'event_unknown')
+  const entry = {
+    ...origin(arrival),
+    type,
+    reason: code,
+    message: messages[code],
+    payload: JSON.stringify(object),
+  }
+  return { entry, events: claimNumbers(object['n'], batch) }
+}
+
+/** Marks the numbers that a quarantined chunk names, so that they do not count as missing. */
+function claimNumbers(n: unknown, batch: BatchRow): number {
+  let claimed = 0
+  for (const offset of Array.isArray(n) ? n : []) {
+    if (typeof offset !== 'number' || offset >>> 0 !== offset || offset >= batch.count) continue
+    if (batch.seen[offset] === 1) continue
+    batch.seen[offset] = 1
+    claimed++
+  }
+  return claimed
+}
+
+function heldEvent(
+  arrival: Arrival,
+  batch: BatchRow,
+  type: string,
+  chunk: Chunk,
+  event: Rejected,
+): Held {
+  const { index, code } = event
+  const unnumbered = code === 'number_out_of_range' || code === 'number_repeated'
+  const fields: Record<string, unknown> = Object.create(null)
+  for (const name in chunk.cols) fields[name] = chunk.cols[name]![index]
+  const payload = JSON.stringify({
+    n: chunk.n[index],
+    at: chunk.at[index],
+    within: chunk.within?.[index],
+    fields,
+  })
+  const n = unnumbered ? undefined : batch.first + (chunk.n[index] as number)
+  const { field, message } = event
+  const entry = { ...origin(arrival), n, type, field, reason: code, message, payload }
+  return { entry, events: unnumbered ? 'rest' : 1 }
+}
+
+function origin({ part: { header }, facts }: Arrival): Pick<
+  Quarantined,
+  'received' | 'source' | 'sdk' | 'boot' | 'seq' | 'context'
+> {
+  return {
+    received: facts.received,
+    source: facts.source,
+    sdk: header.sdk,
+    boot: header.boot,
+    seq: header.seq,
+    context: JSON.stringify(header.ctx),
+  }
+}
+
+/**
+ * Writes the quarantine rows of a batch and answers how many of its numbers they stand for. Rows without a number of their own
+ * (a repeated or impossible number) stand for one of the numbers that no chunk holds; a line that could not be read for all that are left.
+ */
+function settle(epoch: Epoch, arrival: Arrival, held: readonly Held[], landed: number): number {
+  if (held.length === 0) return 0
+  const { count } = arrival.part.header
+  let quarantined = 0
+  for (const { events } of held) if (events !== 'rest') quarantined += events
+  for (const { entry, events } of held) {
+    const rest = count - landed - quarantined
+    const stands = events !== 'rest' ? events : entry.bytes === undefined ? Math.min(1, rest) : rest
+    if (events === 'rest') quarantined += stands
+    writeQuarantined(epoch.quarantine, { ...entry, events: stands })
+  }
+  return quarantined
+}
+
+function reasonOf({ entry }: Held): Reason {
+  return {
+    code: entry.reason,
+    ...(entry.type === undefined ? {} : { type: entry.type }),
+    ...(entry.field === undefined ? {} : { field: entry.field }),
+    ...(entry.n === undefined ? {} : { n: entry.n }),
+    message: entry.message,
+  }
+}

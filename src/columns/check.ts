@@ -1,0 +1,187 @@
+/** Says why a value does not fit its field: the slow, speaking twin of the writes in the column classes. */
+import { unreachable } from '../base/assert.ts'
+import type { ErrorCode } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Field } from '../spec/field.ts'
+import { parseBase64, parseLong } from './column.ts'
+import { decimalParser, parseDate, timestampMicros, withinDecimal } from './number-column.ts'
+import { nesting } from './text-column.ts'
+
+export interface Problem {
+  readonly code: ErrorCode
+  /** Where inside the value, such as `[3].title_id`; empty for the value itself. */
+  readonly path: string
+  readonly message: string
+}
+
+/** Undefined exactly when the field's column takes the value (a property test holds the two together). */
+export function problemOf(field: Field, value: unknown): Problem | undefined {
+  if (value === null || value === undefined) {
+    return field.optional ? undefined : problem('field_missing', 'a value is required')
+  }
+  const { type } = field
+  switch (type.kind) {
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : wrongType('a boolean', value)
+    case 'int':
+      return intProblem(field, value)
+    case 'long':
+      return longProblem(field, value)
+    case 'double':
+      return typeof value === 'number' ? rangeProblem(field, value) : wrongType('a number', value)
+    case 'decimal':
+      return decimalProblem(field, type.precision, type.scale, value)
+    case 'string':
+      return stringProblem(field, value)
+    case 'enum':
+      if (typeof value !== 'string') return wrongType('a string', value)
+      return type.values.includes(value)
+        ? undefined
+        : problem('value_not_in_enum', `${show(value)} is not one of ${type.values.join(', ')}`)
+    case 'date':
+      return typeof value === 'string' && parseDate(value) !== undefined
+        ? undefined
+        : wrongType('a date YYYY-MM-DD', value)
+    case 'timestamp':
+      if (typeof value !== 'number') return wrongType('a number of milliseconds', value)
+      return timestampMicros(field, value) === undefined
+        ? problem('value_range', `${value} ms is out of range`)
+        : undefined
+    case 'binary':
+      return binaryProblem(field, value)
+    case 'json':
+      return jsonProblem(field, value)
+    case 'list':
+      return listProblem(field, type.element, value)
+    case 'map':
+      return mapProblem(field, type.value, value)
+    case 'struct':
+      return structProblem(type.fields, value)
+    default:
+      return unreachable(type)
+  }
+}
+
+function problem(code: ErrorCode, message: string, path = ''): Problem {
+  return { code, path, message }
+}
+
+function wrongType(expected: string, value: unknown): Problem {
+  return problem('value_type', `expected ${expected}, got ${show(value)}`)
+}
+
+/** A short, safe picture of a value. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object') return 'an object'
+  const text = JSON.stringify(value) ?? String(value)
+  return `${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`
+}
+
+function rangeProblem(field: Field, value: number | bigint): Problem | undefined {
+  if (field.min !== undefined && value < field.min) {
+    return problem('value_range', `${value} is below ${field.min}`)
+  }
+  if (field.max !== undefined && value > field.max) {
+    return problem('value_range', `${value} is above ${field.max}`)
+  }
+  return undefined
+}
+
+function intProblem(field: Field, value: unknown): Problem | undefined {
+  if (typeof value !== 'number' || !Number.isInteger(value)) return wrongType('an integer', value)
+  if ((value | 0) !== value) return problem('value_range', `${value} does not fit 32 bits`)
+  return rangeProblem(field, value)
+}
+
+function longProblem(field: Field, value: unknown): Problem | undefined {
+  if (typeof value === 'string') {
+    const big = parseLong(value)
+    return big === undefined ? wrongType('a 64-bit integer', value) : rangeProblem(field, big)
+  }
+  if (typeof value !== 'number' || !Number.isInteger(value)) return wrongType('an integer', value)
+  if (!Number.isSafeInteger(value)) {
+    return problem('value_range', `${value} is beyond 2^53: send it as a decimal string`)
+  }
+  return rangeProblem(field, value)
+}
+
+function decimalProblem(field: Field, precision: number, scale: number, value: unknown) {
+  if (typeof value !== 'string') return wrongType('a decimal string', value)
+  if (decimalParser(precision, scale)(value) === undefined) {
+    return wrongType(`a decimal(${precision}, ${scale}) string`, value)
+  }
+  return withinDecimal(field, value)
+    ? undefined
+    : problem('value_range', `${show(value)} is outside ${field.min ?? ''}…${field.max ?? ''}`)
+}
+
+function stringProblem(field: Field, value: unknown): Problem | undefined {
+  if (typeof value !== 'string') return wrongType('a string', value)
+  const most = field.maxLength ?? limits.stringLengthMax
+  if (value.length > most) {
+    return problem('value_too_long', `${value.length} characters, at most ${most} are allowed`)
+  }
+  return value.isWellFormed()
+    ? undefined
+    : problem('value_not_unicode', 'the string has an unpaired surrogate')
+}
+
+function binaryProblem(field: Field, value: unknown): Problem | undefined {
+  if (value instanceof Uint8Array) return undefined
+  const bytes = typeof value === 'string' ? parseBase64(value) : undefined
+  if (bytes === undefined) return wrongType('padded base64', value)
+  return bytes.length > (field.maxLength ?? Infinity)
+    ? problem('value_too_long', `${bytes.length} bytes, at most ${field.maxLength} are allowed`)
+    : undefined
+}
+
+function jsonProblem(field: Field, value: unknown): Problem | undefined {
+  if (nesting(value, limits.jsonDepthMax) > limits.jsonDepthMax) {
+    return problem('value_too_deep', `nested deeper than ${limits.jsonDepthMax}`)
+  }
+  const text = JSON.stringify(value)
+  return text.length > (field.maxLength ?? limits.stringLengthMax)
+    ? problem('value_too_long', `${text.length} characters of JSON`)
+    : undefined
+}
+
+function listProblem(field: Field, element: Field, value: unknown): Problem | undefined {
+  if (!Array.isArray(value)) return wrongType('an array', value)
+  const most = field.maxLength ?? limits.listElementsMax
+  if (value.length > most) {
+    return problem('value_too_long', `${value.length} elements, at most ${most} are allowed`)
+  }
+  for (let i = 0; i < value.length; i++) {
+    const found = problemOf(element, value[i])
+    if (found !== undefined) return { ...found, path: `[${i}]${found.path}` }
+  }
+  return undefined
+}
+
+function mapProblem(field: Field, item: Field, value: unknown): Problem | undefined {
+  if (typeof value !== 'object' || Array.isArray(value)) return wrongType('an object', value)
+  const entries = Object.entries(value as object)
+  const most = field.maxLength ?? limits.listElementsMax
+  if (entries.length > most) {
+    return problem('value_too_long', `${entries.length} entries, at most ${most} are allowed`)
+  }
+  for (const [key, entry] of entries) {
+    const found = stringProblem({ type: { kind: 'string' }, optional: false }, key) ?? problemOf(item, entry)
+    if (found !== undefined) return { ...found, path: `.${key}${found.path}` }
+  }
+  return undefined
+}
+
+function structProblem(fields: { readonly [name: string]: Field }, value: unknown) {
+  if (typeof value !== 'object' || Array.isArray(value)) return wrongType('an object', value)
+  const object = value as Record<string, unknown>
+  for (const name in object) {
+    if (!Object.hasOwn(fields, name)) return problem('value_type', 'there is no such member', `.${name}`)
+  }
+  for (const [name, field] of Object.entries(fields)) {
+    const found = problemOf(field, Object.hasOwn(object, name) ? object[name] : null)
+    if (found !== undefined) return { ...found, path: `.${name}${found.path}` }
+  }
+  return undefined
+}

@@ -1,0 +1,412 @@
+/** Storage of one column, laid out as the engine's vectors want it, and the checked writes that fill it: a value is looked at once. */
+import { assert } from '../base/assert.ts'
+import type { Field } from '../spec/field.ts'
+
+/** How a column's values lie in memory; the engine switches on it. */
+export type Storage =
+  'boolean' | 'int' | 'long' | 'hugeint' | 'double' | 'string' | 'binary' | 'list' | 'struct'
+
+/**
+ * One column. Rows are written at growing positions; what lies at or behind a truncation is written again.
+ * A bit of `valid` is 1 where the row has a value; `valid` is undefined while every row has one.
+ */
+export abstract class Column {
+  abstract readonly storage: Storage
+  readonly field: Field
+  valid: Uint8Array | undefined
+  capacity = 0
+  #spareBits: Uint8Array | undefined
+
+  constructor(field: Field) {
+    this.field = field
+  }
+
+  /** Writes one value; false when it does not fit the field (see check.ts for the reason). */
+  abstract putOne(value: unknown, row: number): boolean
+
+  /** Makes room for `rows` rows in all. */
+  protected abstract grow(capacity: number): void
+
+  /** Writes a run of values from `row` on; false as soon as one does not fit. */
+  put(values: readonly unknown[], row: number): boolean {
+    for (let i = 0; i < values.length; i++) if (!this.putOne(values[i], row + i)) return false
+    return true
+  }
+
+  ensure(rows: number): void {
+    if (rows <= this.capacity) return
+    const capacity = Math.max(64, 2 ** Math.ceil(Math.log2(rows)))
+    this.grow(capacity)
+    this.capacity = capacity
+    if (this.valid !== undefined) this.valid = grownBits(this.valid, capacity)
+  }
+
+  setNull(row: number): void {
+    if (this.valid === undefined) {
+      const spare = this.#spareBits
+      this.valid =
+        spare !== undefined && spare.length * 8 >= this.capacity
+          ? spare
+          : new Uint8Array(this.capacity >> 3).fill(255)
+    }
+    this.valid[row >> 3]! &= ~(1 << (row & 7))
+  }
+
+  setNulls(row: number, count: number): void {
+    for (let i = row; i < row + count; i++) this.setNull(i)
+  }
+
+  isNull(row: number): boolean {
+    return this.valid !== undefined && (this.valid[row >> 3]! & (1 << (row & 7))) === 0
+  }
+
+  /** Forgets rows `row` … `end` − 1. */
+  truncate(row: number, end: number): void {
+    if (this.valid === undefined) return
+    for (let i = row; i < end; i++) this.valid[i >> 3]! |= 1 << (i & 7)
+  }
+
+  /** Empties the column and keeps its memory. */
+  reset(): void {
+    if (this.valid !== undefined) {
+      this.#spareBits = this.valid.fill(255)
+      this.valid = undefined
+    }
+  }
+
+  /** A null where the field allows one. */
+  protected putNull(row: number): boolean {
+    if (!this.field.optional) return false
+    this.setNull(row)
+    return true
+  }
+}
+
+function grownBits(bits: Uint8Array, capacity: number): Uint8Array {
+  const grown = new Uint8Array(capacity >> 3).fill(255)
+  grown.set(bits)
+  return grown
+}
+
+export class BooleanColumn extends Column {
+  readonly storage = 'boolean'
+  data = new Uint8Array(0)
+
+  override putOne(value: unknown, row: number): boolean {
+    if (typeof value === 'boolean') {
+      this.data[row] = value ? 1 : 0
+      return true
+    }
+    return (value === null || value === undefined) && this.putNull(row)
+  }
+
+  protected override grow(capacity: number): void {
+    const grown = new Uint8Array(capacity)
+    grown.set(this.data)
+    this.data = grown
+  }
+}
+
+/** 32-bit integers: int, and date as days since 1970. */
+export class IntColumn extends Column {
+  readonly storage = 'int'
+  data = new Int32Array(0)
+  readonly #min: number
+  readonly #max: number
+
+  constructor(field: Field) {
+    super(field)
+    this.#min = field.min ?? -(2 ** 31)
+    this.#max = field.max ?? 2 ** 31 - 1
+  }
+
+  override put(values: readonly unknown[], row: number): boolean {
+    const { data } = this
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]
+      if (typeof value === 'number') {
+        if ((value | 0) !== value || value < this.#min || value > this.#max) return false
+        data[row + i] = value
+      } else if (!this.putOne(value, row + i)) return false
+    }
+    return true
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (typeof value === 'number') {
+      if ((value | 0) !== value || value < this.#min || value > this.#max) return false
+      this.data[row] = value
+      return true
+    }
+    return (value === null || value === undefined) && this.putNull(row)
+  }
+
+  protected override grow(capacity: number): void {
+    const grown = new Int32Array(capacity)
+    grown.set(this.data)
+    this.data = grown
+  }
+}
+
+/** 64-bit integers as two 32-bit halves, low first: numbers up to 2^53 never become BigInt. */
+export class LongColumn extends Column {
+  readonly storage = 'long'
+  data = new Int32Array(0)
+  readonly #min: number
+  readonly #max: number
+
+  constructor(field: Field) {
+    super(field)
+    this.#min = field.min ?? -Infinity
+    this.#max = field.max ?? Infinity
+  }
+
+  /** Writes a safe integer unchecked. */
+  set(row: number, value: number): void {
+    this.data[row * 2] = value | 0
+    this.data[row * 2 + 1] = Math.floor(value / 4294967296)
+  }
+
+  setBig(row: number, value: bigint): void {
+    this.data[row * 2] = Number(BigInt.asIntN(32, value))
+    this.data[row * 2 + 1] = Number(BigInt.asIntN(32, value >> 32n))
+  }
+
+  override put(values: readonly unknown[], row: number): boolean {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]
+      if (typeof value === 'number') {
+        if (!Number.isSafeInteger(value) || value < this.#min || value > this.#max) return false
+        this.set(row + i, value)
+      } else if (!this.putOne(value, row + i)) return false
+    }
+    return true
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (typeof value === 'number') {
+      if (!Number.isSafeInteger(value) || value < this.#min || value > this.#max) return false
+      this.set(row, value)
+      return true
+    }
+    if (typeof value === 'string') {
+      const big = parseLong(value)
+      if (big === undefined || big < this.#min || big > this.#max) return false
+      this.setBig(row, big)
+      return true
+    }
+    return (value === null || value === undefined) && this.putNull(row)
+  }
+
+  protected override grow(capacity: number): void {
+    const grown = new Int32Array(capacity * 2)
+    grown.set(this.data)
+    this.data = grown
+  }
+}
+
+/** A 64-bit integer from its decimal text, or undefined (PROTOCOL.md §5). */
+export function parseLong(text: string): bigint | undefined {
+  if (!/^-?[0-9]{1,19}$/.test(text)) return undefined
+  const value = BigInt(text)
+  return BigInt.asIntN(64, value) === value ? value : undefined
+}
+
+export class DoubleColumn extends Column {
+  readonly storage = 'double'
+  data = new Float64Array(0)
+  readonly #min: number
+  readonly #max: number
+
+  constructor(field: Field) {
+    super(field)
+    this.#min = field.min ?? -Infinity
+    this.#max = field.max ?? Infinity
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (typeof value === 'number') {
+      if (value < this.#min || value > this.#max) return false
+      this.data[row] = value
+      return true
+    }
+    return (value === null || value === undefined) && this.putNull(row)
+  }
+
+  protected override grow(capacity: number): void {
+    const grown = new Float64Array(capacity)
+    grown.set(this.data)
+    this.data = grown
+  }
+}
+
+/** Byte strings, kept as they are. */
+export class BinaryColumn extends Column {
+  readonly storage = 'binary'
+  readonly data: Uint8Array[] = []
+
+  override putOne(value: unknown, row: number): boolean {
+    if (typeof value === 'string') {
+      const bytes = parseBase64(value)
+      if (bytes === undefined || bytes.length > (this.field.maxLength ?? Infinity)) return false
+      this.data[row] = bytes
+      return true
+    }
+    if (value instanceof Uint8Array) {
+      this.data[row] = value
+      return true
+    }
+    return (value === null || value === undefined) && this.putNull(row)
+  }
+
+  override reset(): void {
+    super.reset()
+    this.data.length = 0
+  }
+
+  protected override grow(): void {}
+}
+
+/** Bytes from padded base64 (RFC 4648 §4), or undefined where the text is not exactly that. */
+export function parseBase64(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? bytes : undefined
+}
+
+/** Rows of named members; a member's row is the struct's. */
+export class StructColumn extends Column {
+  readonly storage = 'struct'
+  readonly names: readonly string[]
+  readonly members: readonly Column[]
+  readonly #known: ReadonlySet<string>
+
+  constructor(field: Field, members: readonly (readonly [string, Column])[]) {
+    super(field)
+    this.names = members.map(([name]) => name)
+    this.members = members.map(([, column]) => column)
+    this.#known = new Set(this.names)
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (value === null || value === undefined) {
+      if (!this.putNull(row)) return false
+      for (const member of this.members) member.setNull(row)
+      return true
+    }
+    if (typeof value !== 'object' || Array.isArray(value)) return false
+    const object = value as Record<string, unknown>
+    for (const name in object) if (!this.#known.has(name)) return false
+    for (let i = 0; i < this.members.length; i++) {
+      const name = this.names[i]!
+      const member = Object.hasOwn(object, name) ? object[name] : null
+      if (!this.members[i]!.putOne(member, row)) return false
+    }
+    return true
+  }
+
+  override truncate(row: number, end: number): void {
+    super.truncate(row, end)
+    for (const member of this.members) member.truncate(row, end)
+  }
+
+  override reset(): void {
+    super.reset()
+    for (const member of this.members) member.reset()
+  }
+
+  protected override grow(capacity: number): void {
+    for (const member of this.members) member.ensure(capacity)
+  }
+}
+
+/** Lists: row `r` holds elements `offsets[r]` … `offsets[r] + lengths[r]` − 1 of `element`. Offsets never go back. */
+export class ListColumn extends Column {
+  readonly storage = 'list'
+  readonly element: Column
+  readonly lengthMax: number
+  offsets = new Int32Array(0)
+  lengths = new Int32Array(0)
+  elements = 0
+
+  constructor(field: Field, element: Column, lengthMax: number) {
+    super(field)
+    this.element = element
+    this.lengthMax = field.maxLength ?? lengthMax
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (value === null || value === undefined) {
+      this.close(row, 0)
+      return this.putNull(row)
+    }
+    if (!Array.isArray(value) || value.length > this.lengthMax) return false
+    this.element.ensure(this.elements + value.length)
+    if (!this.element.put(value, this.elements)) return false
+    this.close(row, value.length)
+    return true
+  }
+
+  /** Ends the list of `row`, whose `length` elements have just been written. */
+  protected close(row: number, length: number): void {
+    this.offsets[row] = this.elements
+    this.lengths[row] = length
+    this.elements += length
+  }
+
+  override setNull(row: number): void {
+    super.setNull(row)
+    this.offsets[row] = this.elements
+    this.lengths[row] = 0
+  }
+
+  override truncate(row: number, end: number): void {
+    super.truncate(row, end)
+    const elements = row === 0 ? 0 : this.offsets[row - 1]! + this.lengths[row - 1]!
+    // A value that failed half way has left element bits behind `elements`: clear all the room there is.
+    this.element.truncate(elements, this.element.capacity)
+    this.elements = elements
+  }
+
+  override reset(): void {
+    super.reset()
+    this.element.reset()
+    this.elements = 0
+  }
+
+  protected override grow(capacity: number): void {
+    const offsets = new Int32Array(capacity)
+    const lengths = new Int32Array(capacity)
+    offsets.set(this.offsets)
+    lengths.set(this.lengths)
+    this.offsets = offsets
+    this.lengths = lengths
+  }
+}
+
+/** Maps with string keys: a list of (key, value). */
+export class MapColumn extends ListColumn {
+  readonly #entry: StructColumn
+
+  constructor(field: Field, entry: StructColumn, lengthMax: number) {
+    super(field, entry, lengthMax)
+    this.#entry = entry
+  }
+
+  override putOne(value: unknown, row: number): boolean {
+    if (value === null || value === undefined) return super.putOne(value, row)
+    if (typeof value !== 'object' || Array.isArray(value)) return false
+    const [keyColumn, valueColumn] = this.#entry.members
+    assert(keyColumn !== undefined && valueColumn !== undefined, 'a map entry has key and value')
+    const entries = Object.entries(value)
+    if (entries.length > this.lengthMax) return false
+    this.#entry.ensure(this.elements + entries.length)
+    let element = this.elements
+    for (const [key, item] of entries) {
+      if (!keyColumn.putOne(key, element) || !valueColumn.putOne(item, element)) return false
+      element++
+    }
+    this.close(row, entries.length)
+    return true
+  }
+}

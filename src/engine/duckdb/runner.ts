@@ -1,0 +1,247 @@
+/** Writes epochs: files of every table, then one commit of them all with the log offset; after a failure, the same again. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { type Clock, sleep } from '../../base/clock.ts'
+import { error, HeadwaterError } from '../../base/errors.ts'
+import { errnoOf, type Files } from '../../base/files.ts'
+import { limits } from '../../base/limits.ts'
+import type { Random } from '../../base/random.ts'
+import { failed, ok, type Result } from '../../base/result.ts'
+import type { Epoch } from '../../columns/epoch.ts'
+import type { RowSet } from '../../columns/table.ts'
+import type { DataFile, Lake } from '../../lake/lake.ts'
+import type { Log } from '../../log/log.ts'
+import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
+import type { EpochQueue } from '../epochs.ts'
+import { type Duck, openDuck } from './instance.ts'
+import { ParquetWriter } from './parquet.ts'
+import { RowsFunction } from './rows-function.ts'
+import { TextBoundsOf } from './statistics.ts'
+import { Enumerations } from './types.ts'
+
+/** What one commit held, for metrics and people who watch. */
+export interface CommitReport {
+  readonly version: number
+  readonly offset: number
+  readonly rows: ReadonlyMap<string, number>
+  readonly files: number
+  readonly bytes: number
+  /** Age of the oldest row when it became queryable, ms. */
+  readonly freshnessMs: number
+  readonly writeMs: number
+  readonly commitMs: number
+}
+
+export interface RunnerOptions {
+  readonly queue: EpochQueue
+  readonly log: Log
+  readonly lake: Lake
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: Random
+  readonly cadence: CadenceOptions
+  /** Tables written side by side. */
+  readonly writers: number
+  readonly onCommit: (report: CommitReport) => void
+  readonly onFailure: (failure: HeadwaterError) => void
+}
+
+export class EpochRunner {
+  readonly #options: RunnerOptions
+  readonly #duck: Duck
+  readonly #writers: readonly ParquetWriter[]
+  #running: Promise<void> | undefined
+  #stopping = false
+  #failure: HeadwaterError | undefined
+  #wake: () => void = () => {}
+
+  private constructor(options: RunnerOptions, duck: Duck, writers: readonly ParquetWriter[]) {
+    this.#options = options
+    this.#duck = duck
+    this.#writers = writers
+  }
+
+  static async open(options: RunnerOptions): Promise<EpochRunner> {
+    const duck = await openDuck({ threads: 1 })
+    const connections: DuckDBConnection[] = []
+    for (let i = 0; i < options.writers; i++) connections.push(await duck.connect())
+    const rows = new RowsFunction(connections[0]!)
+    const writers = connections.map(
+      (connection) => new ParquetWriter(connection, rows, options.files, options.random),
+    )
+    return new EpochRunner(options, duck, writers)
+  }
+
+  /** Why the last attempt failed; undefined once one succeeds. */
+  get failure(): HeadwaterError | undefined {
+    return this.#failure
+  }
+
+  /** Starts writing epochs at the cadence, until `stop`. */
+  start(): void {
+    this.#running ??= this.#loop()
+  }
+
+  /** Writes what is left, then stops. Gives up on it when the lake refuses: the log still has it. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#wake()
+    await this.#running
+    // Nothing may be committed behind an epoch that was not: its offset would cover rows that never landed.
+    if (this.#failure === undefined) await this.drain()
+    this.#duck.close()
+  }
+
+  /** Writes all rows that the queue holds now. Used while the log is replayed. */
+  async drain(): Promise<Result<void>> {
+    for (;;) {
+      const epoch = this.#options.queue.take()
+      if (epoch === undefined) return ok(undefined)
+      const written = await this.#attempt(epoch)
+      if (!written.ok) return written
+    }
+  }
+
+  async #loop(): Promise<void> {
+    const { queue, clock, cadence } = this.#options
+    let pauseMs = cadence.epochMs
+    while (!this.#stopping) {
+      await this.#pause(pauseMs)
+      const epoch = queue.take()
+      if (epoch === undefined) {
+        pauseMs = cadence.epochMs
+        continue
+      }
+      const started = clock.monotonic()
+      await this.#untilWritten(epoch)
+      const writeMs = clock.monotonic() - started
+      pauseMs = Math.max(0, nextEpochMs(cadence, writeMs) - writeMs)
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#stopping) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(ms, resolve)
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  /** Tries until the epoch is committed or the process stops; the log keeps what is not committed. */
+  async #untilWritten(epoch: Epoch): Promise<void> {
+    let waitMs: number = limits.epochRetryMsMin
+    for (;;) {
+      const written = await this.#attempt(epoch)
+      if (written.ok || this.#stopping) return
+      this.#options.onFailure(written.error)
+      await sleep(this.#options.clock, waitMs)
+      waitMs = Math.min(limits.epochRetryMsMax, waitMs * 2)
+    }
+  }
+
+  async #attempt(epoch: Epoch): Promise<Result<void>> {
+    const { queue, lake, log, clock } = this.#options
+    const started = clock.monotonic()
+    await epoch.settled
+    const written = await this.#write(epoch)
+    if (!written.ok) {
+      this.#failure = written.error
+      return written
+    }
+    const writtenAt = clock.monotonic()
+    const offset = Math.max(epoch.end, lake.state.offset)
+    const committed = await lake.commit({ schemas: [], appends: written.value, offset })
+    if (!committed.ok) {
+      this.#failure = committed.error
+      await this.#discard(written.value)
+      return committed
+    }
+    this.#failure = undefined
+    this.#options.onCommit({
+      ...totals(written.value),
+      version: committed.value.version,
+      offset,
+      freshnessMs: clock.wall() - epoch.opened,
+      writeMs: writtenAt - started,
+      commitMs: clock.monotonic() - writtenAt,
+    })
+    queue.release(epoch)
+    await log.trim(offset)
+    return ok(undefined)
+  }
+
+  /** One file per table and day; all or none of them stay. */
+  async #write(epoch: Epoch): Promise<Result<Map<string, DataFile[]>>> {
+    const scope = { enumerations: new Enumerations(), textBounds: new TextBoundsOf() }
+    const work = workOf(epoch)
+    const files = new Map<string, DataFile[]>()
+    let failure: HeadwaterError | undefined
+    const writeSome = async (writer: ParquetWriter): Promise<void> => {
+      for (let next = work.shift(); next !== undefined; next = work.shift()) {
+        const { table, day, rows } = next
+        try {
+          const folder = await this.#options.lake.dataFolder(table, day)
+          const file = await writer.write(rows, folder, day, scope)
+          files.set(table, [...(files.get(table) ?? []), file])
+        } catch (cause) {
+          failure = asFailure(cause, table)
+          work.length = 0
+        }
+      }
+    }
+    await Promise.all(this.#writers.map(writeSome))
+    if (failure === undefined) return ok(files)
+    await this.#discard(files)
+    return failed(failure)
+  }
+
+  async #discard(files: ReadonlyMap<string, readonly DataFile[]>): Promise<void> {
+    for (const file of [...files.values()].flat()) {
+      // What cannot be removed now is an orphan, which the lake sweeps by age.
+      await this.#options.files.remove(file.path).catch(() => undefined)
+    }
+  }
+}
+
+interface Work {
+  readonly table: string
+  readonly day: number
+  readonly rows: RowSet
+}
+
+/** Everything of an epoch that becomes a file, largest first so that writers finish together. */
+function workOf(epoch: Epoch): Work[] {
+  const work: Work[] = []
+  const add = (table: string, day: number, rows: RowSet): void => {
+    if (rows.rows > 0) work.push({ table, day, rows })
+  }
+  for (const [name, table] of epoch.tables) {
+    for (const [day, rows] of table.days) add(name, day, rows)
+  }
+  add(epoch.batches.schema.name, epoch.day ?? 0, epoch.batches)
+  add(epoch.quarantine.schema.name, epoch.day ?? 0, epoch.quarantine)
+  return work.sort((a, b) => b.rows.rows - a.rows.rows)
+}
+
+function asFailure(cause: unknown, table: string): HeadwaterError {
+  if (cause instanceof HeadwaterError) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const full = errnoOf(cause) === 'ENOSPC' || /no space left/i.test(message)
+  return error(full ? 'disk_full' : 'engine_failed', `table ${table}: ${message}`, cause)
+}
+
+function totals(
+  files: ReadonlyMap<string, readonly DataFile[]>,
+): Pick<CommitReport, 'rows' | 'files' | 'bytes'> {
+  const all = [...files.values()].flat()
+  const rows = new Map<string, number>()
+  for (const [table, ofTable] of files) {
+    rows.set(
+      table,
+      ofTable.reduce((sum, file) => sum + file.rows, 0),
+    )
+  }
+  return { rows, files: all.length, bytes: all.reduce((sum, file) => sum + file.bytes, 0) }
+}

@@ -1,0 +1,55 @@
+/** The epochs between collector and engine: one is filled while another is written, and memory is reused. */
+import { limits } from '../base/limits.ts'
+import { Epoch, type Schemas } from '../columns/epoch.ts'
+
+/** Epochs that wait for the engine, at most, besides the open one. */
+const WAITING_MAX = 2
+
+export class EpochQueue {
+  readonly #schemas: Schemas
+  readonly #waiting: Epoch[] = []
+  readonly #spare: Epoch[] = []
+  readonly #rowsMax: number
+  #open: Epoch
+
+  constructor(schemas: Schemas, rowsMax: number = limits.epochRowsMax) {
+    this.#schemas = schemas
+    this.#rowsMax = rowsMax
+    this.#open = new Epoch(schemas)
+  }
+
+  /** Whether no further rows are taken until the engine has written some. */
+  get behind(): boolean {
+    return this.#open.rows >= this.#rowsMax || this.#waiting.length > WAITING_MAX
+  }
+
+  /** Rows that are not yet handed to the engine. */
+  get rows(): number {
+    return this.#waiting.reduce((sum, epoch) => sum + epoch.rows, this.#open.rows)
+  }
+
+  /** The epoch for batches received on `day` (days since 1970); undefined while behind. */
+  open(day: number): Epoch | undefined {
+    if (this.behind) return undefined
+    if (this.#open.day !== undefined && this.#open.day !== day && !this.#open.empty) this.#seal()
+    this.#open.day = day
+    return this.#open
+  }
+
+  /** Hands the oldest epoch with rows to the engine. */
+  take(): Epoch | undefined {
+    if (this.#waiting.length === 0 && !this.#open.empty) this.#seal()
+    return this.#waiting.shift()
+  }
+
+  /** Takes an epoch back once it is committed. */
+  release(epoch: Epoch): void {
+    epoch.reset()
+    if (this.#spare.length < WAITING_MAX) this.#spare.push(epoch)
+  }
+
+  #seal(): void {
+    this.#waiting.push(this.#open)
+    this.#open = this.#spare.pop() ?? new Epoch(this.#schemas)
+  }
+}

@@ -1,0 +1,190 @@
+/** The composition root: lake, log, engine and collector of one process, opened in the order that recovery needs and closed in reverse. */
+import path from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import { error, HeadwaterError } from '../base/errors.ts'
+import type { Files } from '../base/files.ts'
+import type { Random } from '../base/random.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+import { Admission } from '../collector/admit.ts'
+import { IntakeCounts } from '../collector/counts.ts'
+import { bootWords } from '../collector/decode.ts'
+import type { Intake } from '../collector/intake.ts'
+import type { Schemas } from '../columns/epoch.ts'
+import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
+import { openLake, type Lake } from '../lake/index.ts'
+import { type Log, openFileLog } from '../log/index.ts'
+import { batchesTable, eventTable, quarantineTable } from '../spec/tables.ts'
+import { openDoor, type Door } from './door.ts'
+import type { Project } from './project.ts'
+
+export interface PlatformOptions {
+  readonly project: Project
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: Random
+  /** All quarantine reasons in answers; open CORS. */
+  readonly development: boolean
+  readonly onCommit?: (report: CommitReport) => void
+  readonly onFailure?: (failure: HeadwaterError) => void
+}
+
+export interface Platform {
+  /** Where events are sent, such as `http://127.0.0.1:8642`. */
+  readonly url: string
+  readonly counts: IntakeCounts
+  readonly lake: Lake
+  readonly log: Log
+  /** Frames of the log that were landed again at the start. */
+  readonly replayed: number
+  /** Why events cannot be taken now; empty when they can. */
+  ready(): readonly string[]
+  /** Answers what is in flight, writes what was taken, and closes. */
+  close(): Promise<void>
+}
+
+/** Everything behind the door. */
+interface Core {
+  readonly lake: Lake
+  readonly log: Log
+  readonly runner: EpochRunner
+  readonly admission: Admission
+  readonly replayed: number
+}
+
+export async function startPlatform(options: PlatformOptions): Promise<Result<Platform>> {
+  const counts = new IntakeCounts()
+  const core = await openCore(options, counts)
+  if (!core.ok) return core
+  const { lake, log, runner, admission, replayed } = core.value
+  const ready = (): readonly string[] => readiness(admission, runner)
+  const intake: Intake = {
+    take: (body, facts) => admission.take(body, facts),
+    corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
+    ready,
+  }
+  const door = await openDoor({ ...options, intake, counts, admission, log, lake })
+  if (!door.ok) {
+    await closeCore(core.value)
+    return door
+  }
+  runner.start()
+  return ok({
+    url: door.value.url,
+    counts,
+    lake,
+    log,
+    replayed,
+    ready,
+    close: () => closeAll(door.value, core.value),
+  })
+}
+
+/** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
+async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
+  const { project, files, clock, random } = options
+  const schemas = schemasOf(project)
+  const lake = await openLake({
+    root: path.join(project.data, 'lake'),
+    namespace: project.config.namespace,
+    files,
+    clock,
+    random,
+  })
+  if (!lake.ok) return lake
+  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
+  const created = await lake.value.commit({
+    schemas: tables,
+    appends: new Map(),
+    offset: lake.value.state.offset,
+  })
+  if (!created.ok) return closing(lake.value, created.error)
+  const log = await openFileLog({ directory: path.join(project.data, 'log'), files, clock })
+  if (!log.ok) return closing(lake.value, log.error)
+  const queue = new EpochQueue(schemas)
+  const runner = await EpochRunner.open({
+    queue,
+    log: log.value,
+    lake: lake.value,
+    files,
+    clock,
+    random,
+    cadence: project.config.engine,
+    writers: project.config.engine.writers,
+    onCommit: options.onCommit ?? (() => {}),
+    onFailure: options.onFailure ?? (() => {}),
+  })
+  const { development } = options
+  const admission = new Admission({ schemas, epochs: queue, log: log.value, counts, development })
+  const replayed = await recover(lake.value, log.value, admission, runner)
+  if (!replayed.ok) {
+    await runner.stop()
+    await log.value.close()
+    return closing(lake.value, replayed.error)
+  }
+  return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+}
+
+async function recover(
+  lake: Lake,
+  log: Log,
+  admission: Admission,
+  runner: EpochRunner,
+): Promise<Result<number>> {
+  try {
+    for (const { boot, seq, first, count, fingerprint } of await knownBatches(lake)) {
+      admission.recall({ boot: bootWords(boot), seq, first, count }, fingerprint)
+    }
+    let frames = 0
+    for await (const stored of log.read(lake.state.offset)) {
+      while (!admission.replay(stored)) {
+        const drained = await runner.drain()
+        if (!drained.ok) return drained
+      }
+      frames++
+    }
+    const drained = await runner.drain()
+    return drained.ok ? ok(frames) : drained
+  } catch (cause) {
+    if (cause instanceof HeadwaterError) return failed(cause)
+    throw cause
+  }
+}
+
+async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<never>> {
+  await lake.close()
+  return failed(failure)
+}
+
+async function closeCore(core: Core): Promise<void> {
+  await core.runner.stop()
+  await core.log.close()
+  await core.lake.close()
+}
+
+async function closeAll(door: Door, core: Core): Promise<void> {
+  await door.close()
+  await closeCore(core)
+}
+
+function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
+  const reasons = [...admission.ready()]
+  if (runner.failure !== undefined) reasons.push(runner.failure.message)
+  return reasons
+}
+
+/** Table schemas of a project's specifications. */
+export function schemasOf({ specs, lock }: Pick<Project, 'specs' | 'lock'>): Schemas {
+  const events = [...specs.events.values()].map((event) => eventTable(event, specs, lock))
+  return {
+    specs,
+    events: new Map(events.map((table) => [table.name, table])),
+    batches: batchesTable(specs, lock),
+    quarantine: quarantineTable(),
+  }
+}
+
+/** The failure of a port that is taken, in our terms. */
+export function listenFailure(cause: unknown, port: number): HeadwaterError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return error('port_in_use', `port ${port}: ${message}.`, cause)
+}
