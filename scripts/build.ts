@@ -5,6 +5,8 @@ import { existsSync, rmSync } from 'node:fs'
 const tsc = 'node_modules/typescript/bin/tsc'
 if (existsSync(tsc)) {
   rmSync('dist', { recursive: true, force: true })
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+    stdio: 'inherit',
+  })
   process.exitCode = status ?? 1
 }

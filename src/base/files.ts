@@ -11,6 +11,8 @@ export interface FileInfo {
 export interface FileHandle {
   /** Appends every part in order; rejects unless all of it was written. */
   append(parts: readonly Uint8Array[]): Promise<void>
+  /** Overwrites at `position`, all of it or rejects; only for files opened with `update`. */
+  write(position: number, data: Uint8Array): Promise<void>
   /** Reads up to `length` bytes at `position`; shorter only at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>
   /** fdatasync: returns when the bytes survive a power cut. */
@@ -21,7 +23,8 @@ export interface FileHandle {
 
 /** Paths are absolute. Every method rejects with a Node-style error that carries `code`. */
 export interface Files {
-  open(path: string, mode: 'append' | 'read'): Promise<FileHandle>
+  /** `append` creates the file if it is missing. */
+  open(path: string, mode: 'append' | 'read' | 'update'): Promise<FileHandle>
   read(path: string): Promise<Uint8Array>
   /** Creates or replaces a file; with `sync` its bytes are durable when it resolves. */
   write(path: string, data: Uint8Array | string, options?: { sync?: boolean }): Promise<void>

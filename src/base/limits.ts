@@ -71,6 +71,8 @@ export const limits = {
   logPendingBytesMax: 128 * MiB,
   /** How often a log that failed is tried again. */
   logProbeMs: 1000,
+  /** Bytes read from a segment at once; a larger frame is read whole. */
+  logReadBytes: 1 * MiB,
 
   // engine
   epochMs: 1000,
@@ -103,5 +105,9 @@ assert(limits.clientBodyBytesMax <= limits.bodyBytesMax, 'the collector takes wh
 assert(limits.bodyBytesMax <= limits.bodyDecodedBytesMax, 'decoding never shrinks the bound')
 assert(limits.bodyDecodedBytesMax < limits.frameBytesMax, 'every accepted body fits a frame')
 assert(limits.frameBytesMax <= limits.segmentBytes, 'every frame fits a segment')
+assert(
+  limits.groupCommitBytesMax + limits.frameBytesMax <= limits.segmentBytes,
+  'every group fits a segment',
+)
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

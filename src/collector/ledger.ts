@@ -1,5 +1,5 @@
 /** Writes the ledger: one row per batch that arrived, which every event row of the batch takes its constants from. */
-import { problemOf } from '../columns/check.ts'
+import { problemOf } from '../spec/check.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { Field, Fields } from '../spec/field.ts'
 import type { Header } from './decode.ts'

@@ -1,6 +1,7 @@
 /** Storage of one column, laid out as the engine's vectors want it, and the checked writes that fill it: a value is looked at once. */
 import { assert } from '../base/assert.ts'
 import type { Field } from '../spec/field.ts'
+import { base64Length, isBase64, parseLong } from '../spec/values.ts'
 
 /** How a column's values lie in memory; the engine switches on it. */
 export type Storage =
@@ -205,13 +206,6 @@ export class LongColumn extends Column {
   }
 }
 
-/** A 64-bit integer from its decimal text, or undefined (PROTOCOL.md §5). */
-export function parseLong(text: string): bigint | undefined {
-  if (!/^-?[0-9]{1,19}$/.test(text)) return undefined
-  const value = BigInt(text)
-  return BigInt.asIntN(64, value) === value ? value : undefined
-}
-
 export class DoubleColumn extends Column {
   readonly storage = 'double'
   data = new Float64Array(0)
@@ -247,9 +241,8 @@ export class BinaryColumn extends Column {
 
   override putOne(value: unknown, row: number): boolean {
     if (typeof value === 'string') {
-      const bytes = parseBase64(value)
-      if (bytes === undefined || bytes.length > (this.field.maxLength ?? Infinity)) return false
-      this.data[row] = bytes
+      if (!isBase64(value) || base64Length(value) > (this.field.maxLength ?? Infinity)) return false
+      this.data[row] = Buffer.from(value, 'base64')
       return true
     }
     if (value instanceof Uint8Array) {
@@ -265,13 +258,6 @@ export class BinaryColumn extends Column {
   }
 
   protected override grow(): void {}
-}
-
-/** Bytes from padded base64 (RFC 4648 §4), or undefined where the text is not exactly that. */
-export function parseBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
-  const bytes = Buffer.from(text, 'base64')
-  return bytes.toString('base64') === text ? bytes : undefined
 }
 
 /** Rows of named members; a member's row is the struct's. */

@@ -1,6 +1,7 @@
 /** Columns whose storage is dictionary codes: string, enumOf and json. */
 import { limits } from '../base/limits.ts'
 import type { Field } from '../spec/field.ts'
+import { nesting } from '../spec/values.ts'
 import { Column } from './column.ts'
 import { Dictionary } from './dictionary.ts'
 
@@ -90,14 +91,3 @@ export class JsonColumn extends StringColumn {
   }
 }
 
-/** How deeply arrays and objects are nested in `value`; stops counting past `most`. */
-export function nesting(value: unknown, most: number): number {
-  if (typeof value !== 'object' || value === null) return 0
-  if (most <= 0) return 1
-  let deepest = 0
-  for (const key in value) {
-    const depth = nesting((value as Record<string, unknown>)[key], most - 1)
-    if (depth > deepest) deepest = depth
-  }
-  return deepest + 1
-}

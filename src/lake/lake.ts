@@ -77,7 +77,10 @@ export interface Lake {
   refresh(): Promise<LakeState>
   /** Folder in which the caller writes data files of the table before `commit`; created if missing. */
   dataFolder(table: string, day: number): Promise<string>
-  /** All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). */
+  /**
+   * All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). After `commit_unknown` the
+   * files of the change must stay, and the same object is to be committed again.
+   */
   commit(change: LakeChange): Promise<Result<LakeState>>
   /** Live files of one table in `state`. */
   files(state: LakeState, table: string): Promise<readonly LiveFile[]>

@@ -37,16 +37,22 @@ export interface LogHealth {
 }
 
 export interface Log {
-  /** Queues a frame. The arrays must not change afterwards. Refused (a failure at once) while the log is not writable or full. */
+  /**
+   * Queues a frame. The arrays must not change afterwards. Refused (a failure at once) with `overloaded` while too many bytes
+   * wait, `frame_too_large`, `draining` once closed, and the error of `health` while the log is not writable.
+   */
   append(frame: Frame): Result<Appended>
   /** Offset after the last durable frame. */
   readonly durableEnd: number
   /** Bytes kept on disk. */
   readonly bytes: number
   health(): LogHealth
-  /** Stored frames from `offset` (a frame boundary) to the durable end at the time of the call. Throws HeadwaterError `log_corrupt`. */
+  /**
+   * Stored frames from `offset` (a frame boundary) to the durable end at the time of the call; their arrays are views that
+   * never change. Throws HeadwaterError `log_corrupt` or `disk_failed` where it is iterated.
+   */
   read(offset: number): AsyncIterable<StoredFrame>
-  /** Forgets whole segments before `offset`. */
+  /** Forgets whole segments before `offset`. Rejects with HeadwaterError `disk_failed`; the next call tries again. */
   trim(offset: number): Promise<void>
   /** Makes what is queued durable and closes the files. */
   close(): Promise<void>

@@ -9,13 +9,12 @@ import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
-import type { Schemas } from '../columns/epoch.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
 import { openLake, type Lake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
-import { batchesTable, eventTable, quarantineTable } from '../spec/tables.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
+import { schemasOf } from './schemas.ts'
 
 export interface PlatformOptions {
   readonly project: Project
@@ -170,17 +169,6 @@ function readiness(admission: Admission, runner: EpochRunner): readonly string[]
   const reasons = [...admission.ready()]
   if (runner.failure !== undefined) reasons.push(runner.failure.message)
   return reasons
-}
-
-/** Table schemas of a project's specifications. */
-export function schemasOf({ specs, lock }: Pick<Project, 'specs' | 'lock'>): Schemas {
-  const events = [...specs.events.values()].map((event) => eventTable(event, specs, lock))
-  return {
-    specs,
-    events: new Map(events.map((table) => [table.name, table])),
-    batches: batchesTable(specs, lock),
-    quarantine: quarantineTable(),
-  }
 }
 
 /** The failure of a port that is taken, in our terms. */

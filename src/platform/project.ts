@@ -50,7 +50,7 @@ export async function loadProject(folder: string, files: Files): Promise<Result<
   if (!module.ok) return module
   const specs = collectSpecs(module.value)
   if (!specs.ok) return specs
-  const lockFile = path.join(folder, LOCK)
+  const lockFile = lockPath(folder, config)
   const text = (await files.info(lockFile)) === undefined ? undefined : await files.read(lockFile)
   const known = text === undefined ? ok(undefined) : parseLock(Buffer.from(text).toString())
   if (!known.ok) return known
@@ -62,7 +62,11 @@ export async function loadProject(folder: string, files: Files): Promise<Result<
 
 /** Writes the lockfile beside the specifications; it is to be committed with them. */
 export async function writeLock(project: Project, files: Files): Promise<void> {
-  await files.write(path.join(project.folder, LOCK), stringifyLock(project.lock), { sync: true })
+  await files.write(lockPath(project.folder, project.config), stringifyLock(project.lock), { sync: true })
+}
+
+function lockPath(folder: string, config: FullConfig): string {
+  return path.join(path.dirname(path.resolve(folder, config.specs)), LOCK)
 }
 
 async function load(file: string): Promise<Result<Record<string, unknown>>> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { problemOf } from '../../src/columns/check.ts'
+import { problemOf } from '../../src/spec/check.ts'
 import type { ListColumn } from '../../src/columns/column.ts'
 import { columnFor } from '../../src/columns/compile.ts'
 import { StringColumn } from '../../src/columns/text-column.ts'

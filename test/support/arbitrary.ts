@@ -17,7 +17,11 @@ const scalarType: fc.Arbitrary<FieldType> = fc.oneof(
   ),
   fc
     .tuple(fc.integer({ min: 1, max: 38 }), fc.nat(38))
-    .map(([precision, scale]) => ({ kind: 'decimal', precision, scale: Math.min(scale, precision) })),
+    .map(([precision, scale]) => ({
+      kind: 'decimal',
+      precision,
+      scale: Math.min(scale, precision),
+    })),
 )
 
 const { field } = fc.letrec<{ field: Field; type: FieldType }>((tie) => ({
@@ -31,7 +35,10 @@ const { field } = fc.letrec<{ field: Field; type: FieldType }>((tie) => ({
     tie('field').map((element) => ({ kind: 'list', element }) as FieldType),
     tie('field').map((value) => ({ kind: 'map', value }) as FieldType),
     fc
-      .dictionary(fc.constantFrom('a', 'b', 'c'), tie('field'), { minKeys: 1, noNullPrototype: true })
+      .dictionary(fc.constantFrom('a', 'b', 'c'), tie('field'), {
+        minKeys: 1,
+        noNullPrototype: true,
+      })
       .map((fields) => ({ kind: 'struct', fields }) as FieldType),
   ),
 }))
@@ -96,8 +103,7 @@ function decimalText(precision: number, scale: number): fc.Arbitrary<string> {
     .bigInt({ min: -(10n ** BigInt(precision)) + 1n, max: 10n ** BigInt(precision) - 1n })
     .map((unscaled) => {
       const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
-      const text =
-        scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+      const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
       return unscaled < 0n ? `-${text}` : text
     })
 }
@@ -105,6 +111,18 @@ function decimalText(precision: number, scale: number): fc.Arbitrary<string> {
 /** Any value that JSON can carry, lone surrogates included. */
 export const anyWireValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
-  fc.constantFrom('\ud800', '12', '2024-02-30', '2024-02-29', 'AA==', 'AB==', 'red', 1.5, 2 ** 31, 2 ** 53, -0),
+  fc.constantFrom(
+    '\ud800',
+    '12',
+    '2024-02-30',
+    '2024-02-29',
+    'AA==',
+    'AB==',
+    'red',
+    1.5,
+    2 ** 31,
+    2 ** 53,
+    -0,
+  ),
   fc.integer(),
 )

@@ -3,8 +3,10 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf, type FileHandle, type Files } from '../files.ts'
 
+const flags = { append: 'a+', read: 'r', update: 'r+' } as const
+
 export const nodeFiles: Files = {
-  open: async (file, mode) => handle(await fs.open(file, mode === 'append' ? 'a+' : 'r')),
+  open: async (file, mode) => handle(await fs.open(file, flags[mode])),
   read: (file) => fs.readFile(file),
   write: async (file, data, options) => {
     const opened = await fs.open(file, 'w')
@@ -20,7 +22,7 @@ export const nodeFiles: Files = {
   remove: (file) => fs.rm(file, { force: true }),
   list: async (directory) => {
     try {
-      return (await fs.readdir(directory)).sort()
+      return (await fs.readdir(directory)).toSorted()
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return []
       throw cause
@@ -58,6 +60,12 @@ function handle(opened: fs.FileHandle): FileHandle {
       while (rest.length > 0) {
         const { bytesWritten } = await opened.writev(rest)
         rest = remaining(rest, bytesWritten)
+      }
+    },
+    write: async (position, data) => {
+      for (let done = 0; done < data.byteLength; ) {
+        const { bytesWritten } = await opened.write(data, done, undefined, position + done)
+        done += bytesWritten
       }
     },
     read: async (position, length) => {

@@ -8,7 +8,7 @@ import type { Random } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import type { Epoch } from '../../columns/epoch.ts'
 import type { RowSet } from '../../columns/table.ts'
-import type { DataFile, Lake } from '../../lake/lake.ts'
+import type { DataFile, Lake, LakeChange } from '../../lake/lake.ts'
 import type { Log } from '../../log/log.ts'
 import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
 import type { EpochQueue } from '../epochs.ts'
@@ -52,6 +52,8 @@ export class EpochRunner {
   #running: Promise<void> | undefined
   #stopping = false
   #failure: HeadwaterError | undefined
+  /** A commit whose outcome the lake could not make sure of. */
+  #unsure: LakeChange | undefined
   #wake: () => void = () => {}
 
   private constructor(options: RunnerOptions, duck: Duck, writers: readonly ParquetWriter[]) {
@@ -144,32 +146,40 @@ export class EpochRunner {
   async #attempt(epoch: Epoch): Promise<Result<void>> {
     const { queue, lake, log, clock } = this.#options
     const started = clock.monotonic()
-    await epoch.settled
-    const written = await this.#write(epoch)
-    if (!written.ok) {
-      this.#failure = written.error
-      return written
+    const change = this.#unsure ?? (await this.#change(epoch))
+    if (change instanceof HeadwaterError) {
+      this.#failure = change
+      return failed(change)
     }
     const writtenAt = clock.monotonic()
-    const offset = Math.max(epoch.end, lake.state.offset)
-    const committed = await lake.commit({ schemas: [], appends: written.value, offset })
+    const committed = await lake.commit(change)
+    this.#unsure = !committed.ok && committed.error.code === 'commit_unknown' ? change : undefined
     if (!committed.ok) {
       this.#failure = committed.error
-      await this.#discard(written.value)
+      if (this.#unsure === undefined) await this.#discard(change.appends)
       return committed
     }
     this.#failure = undefined
     this.#options.onCommit({
-      ...totals(written.value),
+      ...totals(change.appends),
       version: committed.value.version,
-      offset,
+      offset: change.offset,
       freshnessMs: clock.wall() - epoch.opened,
       writeMs: writtenAt - started,
       commitMs: clock.monotonic() - writtenAt,
     })
     queue.release(epoch)
-    await log.trim(offset)
+    await log.trim(change.offset)
     return ok(undefined)
+  }
+
+  /** Writes the files of an epoch, once every frame of it is durable. */
+  async #change(epoch: Epoch): Promise<LakeChange | HeadwaterError> {
+    await epoch.settled
+    const written = await this.#write(epoch)
+    if (!written.ok) return written.error
+    const offset = Math.max(epoch.end, this.#options.lake.state.offset)
+    return { schemas: [], appends: written.value, offset }
   }
 
   /** One file per table and day; all or none of them stay. */

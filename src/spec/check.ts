@@ -1,11 +1,18 @@
-/** Says why a value does not fit its field: the slow, speaking twin of the writes in the column classes. */
+/** Says why a value does not fit its field: the slow, speaking twin of the checked writes in src/columns. */
 import { unreachable } from '../base/assert.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Field } from '../spec/field.ts'
-import { parseBase64, parseLong } from './column.ts'
-import { decimalParser, parseDate, timestampMicros, withinDecimal } from './number-column.ts'
-import { nesting } from './text-column.ts'
+import type { Field } from './field.ts'
+import {
+  base64Length,
+  decimalParser,
+  isBase64,
+  nesting,
+  parseDate,
+  parseLong,
+  timestampMicros,
+  withinDecimal,
+} from './values.ts'
 
 export interface Problem {
   readonly code: ErrorCode
@@ -129,10 +136,10 @@ function stringProblem(field: Field, value: unknown): Problem | undefined {
 
 function binaryProblem(field: Field, value: unknown): Problem | undefined {
   if (value instanceof Uint8Array) return undefined
-  const bytes = typeof value === 'string' ? parseBase64(value) : undefined
-  if (bytes === undefined) return wrongType('padded base64', value)
-  return bytes.length > (field.maxLength ?? Infinity)
-    ? problem('value_too_long', `${bytes.length} bytes, at most ${field.maxLength} are allowed`)
+  if (typeof value !== 'string' || !isBase64(value)) return wrongType('padded base64', value)
+  const length = base64Length(value)
+  return length > (field.maxLength ?? Infinity)
+    ? problem('value_too_long', `${length} bytes, at most ${field.maxLength} are allowed`)
     : undefined
 }
 

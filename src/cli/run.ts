@@ -1,0 +1,53 @@
+/** `headwater run`: the platform for production, with plain log lines and a lockfile that must be up to date. */
+import { Command } from 'commander'
+import { systemClock } from '../base/clock.ts'
+import { error } from '../base/errors.ts'
+import { nodeFiles } from '../base/node/files.ts'
+import { systemRandom } from '../base/random.ts'
+import { loadProject, startPlatform } from '../platform/index.ts'
+import { orThrow, projectFolder } from './folder.ts'
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('Run the platform for production: one JSON line per notable happening.')
+    .argument('[folder]', 'project folder (default: the nearest one)')
+    .addHelpText('after', '\nExamples:\n  headwater run\n  headwater run /srv/logs')
+    .action(async (named: string | undefined) => {
+      const project = orThrow(await loadProject(projectFolder(named), nodeFiles))
+      if (!project.locked) {
+        throw error('lock_invalid', 'The specifications have changed; run `headwater dev` once.')
+      }
+      const platform = orThrow(
+        await startPlatform({
+          project,
+          files: nodeFiles,
+          clock: systemClock,
+          random: systemRandom,
+          development: false,
+          onFailure: ({ code, detail }) => line({ level: 'error', event: 'epoch', code, detail }),
+        }),
+      )
+      line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })
+      const signal = await stopSignal()
+      line({ level: 'info', event: 'draining', signal })
+      await platform.close()
+      line({ level: 'info', event: 'closed', version: platform.lake.state.version })
+    })
+}
+
+/** Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. */
+export function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130))
+        resolve(signal)
+      })
+    }
+  })
+}
+
+function line(fields: Readonly<Record<string, unknown>>): void {
+  const at = new Date(systemClock.wall()).toISOString()
+  process.stdout.write(`${JSON.stringify({ at, ...fields })}\n`)
+}

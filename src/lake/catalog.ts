@@ -1,0 +1,134 @@
+/** The catalog: one small file per version that names every table's metadata. Linking it to its number is the commit point of the lake. */
+import path from 'node:path'
+import { error } from '../base/errors.ts'
+import { errnoOf, type Files } from '../base/files.ts'
+import { limits } from '../base/limits.ts'
+import { type Random, uuid } from '../base/random.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+
+/** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
+export interface CatalogFile {
+  readonly format: 1
+  readonly version: number
+  /** Log offset up to which everything has landed. */
+  readonly offset: number
+  /** Wall clock of the commit, ms since 1970. */
+  readonly committed: number
+  /** Identity of the commit, by which a writer knows its own after an unclear outcome. */
+  readonly commit: string
+  /** `<namespace>.<table>` → location of its metadata file. */
+  readonly tables: Readonly<Record<string, string>>
+}
+
+export const EMPTY_CATALOG: CatalogFile = {
+  format: 1,
+  version: 0,
+  offset: 0,
+  committed: 0,
+  commit: '',
+  tables: {},
+}
+
+export class Catalog {
+  readonly #folder: string
+  readonly #files: Files
+  readonly #random: Random
+
+  constructor(root: string, files: Files, random: Random) {
+    this.#folder = path.join(root, 'catalog')
+    this.#files = files
+    this.#random = random
+  }
+
+  async create(): Promise<void> {
+    await this.#files.makeDirectory(this.#folder)
+  }
+
+  /** The newest version; the empty catalog where there is none. */
+  async newest(): Promise<Result<CatalogFile>> {
+    const versions = await this.#versions()
+    const newest = versions.at(-1)
+    return newest === undefined ? ok(EMPTY_CATALOG) : this.read(newest)
+  }
+
+  /** The newest version at or after a known one, found without listing the folder. */
+  async newestFrom(known: CatalogFile): Promise<Result<CatalogFile>> {
+    let version = known.version
+    while ((await this.#files.info(this.#file(version + 1))) !== undefined) version++
+    if (version === known.version) return ok(known)
+    const read = await this.read(version)
+    // The file may have been removed as too old while it was looked for.
+    return read.ok ? read : this.newest()
+  }
+
+  async read(version: number): Promise<Result<CatalogFile>> {
+    const file = this.#file(version)
+    try {
+      const value = JSON.parse(Buffer.from(await this.#files.read(file)).toString()) as CatalogFile
+      if (value.format !== 1 || value.version !== version || typeof value.tables !== 'object') {
+        return failed(error('lake_invalid', `${file} is not a catalog file of version ${version}.`))
+      }
+      return ok(value)
+    } catch (cause) {
+      return failed(error('lake_invalid', `${file} cannot be read.`, cause))
+    }
+  }
+
+  /**
+   * Publishes the next version. `ok(false)`: another writer has that number. Rejects when the disk refuses before the outcome
+   * is decided; `commit_unknown` when it refuses after.
+   */
+  async publish(next: CatalogFile): Promise<Result<boolean>> {
+    const temporary = path.join(this.#folder, `.${uuid(this.#random)}.tmp`)
+    await this.#files.write(temporary, JSON.stringify(next), { sync: true })
+    try {
+      // The commit point: before this link the old version is the lake, after it the new one.
+      await this.#files.link(temporary, this.#file(next.version))
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EEXIST') throw cause
+      const winner = await this.read(next.version)
+      return winner.ok && winner.value.commit === next.commit ? this.durable() : ok(false)
+    } finally {
+      await this.#files.remove(temporary).catch(() => undefined)
+    }
+    return this.durable()
+  }
+
+  /** Makes published versions survive a power cut; `commit_unknown` when the disk refuses. */
+  async durable(): Promise<Result<true>> {
+    try {
+      await this.#files.sync(this.#folder)
+      return ok(true)
+    } catch (cause) {
+      return failed(error('commit_unknown', `${this.#folder} cannot be synced.`, cause))
+    }
+  }
+
+  /** Removes versions that are too old for any reader, and temporary files of writers that died. */
+  async prune(newest: number): Promise<void> {
+    const old = newest - limits.catalogVersionsKept
+    if (old > 0) await this.#files.remove(this.#file(old)).catch(() => undefined)
+  }
+
+  /** As `prune`, for all that was left behind by earlier processes. */
+  async pruneAll(newest: number): Promise<void> {
+    for (const name of await this.#files.list(this.#folder)) {
+      const version = versionOf(name)
+      const old = version !== undefined && version <= newest - limits.catalogVersionsKept
+      if (old || name.endsWith('.tmp')) await this.#files.remove(path.join(this.#folder, name))
+    }
+  }
+
+  async #versions(): Promise<number[]> {
+    const names = await this.#files.list(this.#folder)
+    return names.flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
+  }
+
+  #file(version: number): string {
+    return path.join(this.#folder, `${String(version).padStart(16, '0')}.json`)
+  }
+}
+
+function versionOf(name: string): number | undefined {
+  return /^\d{16}\.json$/.test(name) ? Number(name.slice(0, 16)) : undefined
+}

@@ -1,0 +1,12 @@
+/** The lake: Apache Iceberg tables on a folder, changed together at one commit point. */
+export type {
+  Bound,
+  ColumnStatistics,
+  DataFile,
+  Lake,
+  LakeChange,
+  LakeState,
+  LiveFile,
+  TableState,
+} from './lake.ts'
+export { type LakeOptions, openLake } from './open.ts'
