@@ -1,7 +1,7 @@
 /** The composition root: lake, log, engine and collector of one process, opened in the order that recovery needs and closed in reverse. */
 import path from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { error, HeadwaterError } from '../base/errors.ts'
+import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
@@ -169,10 +169,4 @@ function readiness(admission: Admission, runner: EpochRunner): readonly string[]
   const reasons = [...admission.ready()]
   if (runner.failure !== undefined) reasons.push(runner.failure.message)
   return reasons
-}
-
-/** The failure of a port that is taken, in our terms. */
-export function listenFailure(cause: unknown, port: number): HeadwaterError {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return error('port_in_use', `port ${port}: ${message}.`, cause)
 }

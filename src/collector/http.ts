@@ -1,0 +1,250 @@
+/** The HTTP door: routes, bounds and answers around an `Intake` (PROTOCOL.md §1, §9). */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Clock } from '../base/clock.ts'
+import { error, ERRORS, type HeadwaterError } from '../base/errors.ts'
+import { limits as defaults } from '../base/limits.ts'
+import type { Result } from '../base/result.ts'
+import { errorAnswer } from './answer.ts'
+import { type BodyLimits, decodeBody, InFlight, readBody } from './body.ts'
+import type { Cors } from './cors.ts'
+import { clientAddress, type Enricher } from './enrich.ts'
+import type { Intake, IntakeAnswer, RequestFacts } from './intake.ts'
+import type { Keys } from './keys.ts'
+import type { DoorCounts } from './metrics.ts'
+
+export interface HttpLimits extends BodyLimits {
+  readonly connectionsMax: number
+  readonly inFlightBytesMax: number
+  readonly drainMsMax: number
+}
+
+export interface CollectorOptions {
+  readonly intake: Intake
+  readonly clock: Clock
+  readonly keys: Keys
+  readonly cors: Cors
+  readonly enricher: Enricher
+  readonly counts: DoorCounts
+  /** The text of GET /metrics. */
+  readonly metrics: () => Promise<string>
+  readonly trustProxyHops: number
+  readonly limits?: Partial<HttpLimits>
+}
+
+export interface Collector {
+  listen(port: number, host: string): Promise<AddressInfo>
+  /** Takes no more connections, answers what is in flight, and closes; bounded by `drainMsMax`. */
+  close(): Promise<void>
+  readonly inFlightBytes: number
+  readonly connections: number
+}
+
+export function createCollector(options: CollectorOptions): Collector {
+  const door = new Door(options)
+  const server = http.createServer(
+    { keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 0, noDelay: true },
+    (request, response) => door.handle(request, response),
+  )
+  server.maxConnections = door.limits.connectionsMax
+  let connections = 0
+  server.on('connection', (socket) => {
+    connections++
+    socket.once('close', () => connections--)
+  })
+  return {
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, () => resolve(server.address() as AddressInfo))
+      }),
+    close: () => closeServer(server, door, options.clock),
+    get inFlightBytes() {
+      return door.inFlight.bytes
+    },
+    get connections() {
+      return connections
+    },
+  }
+}
+
+function closeServer(server: http.Server, door: Door, clock: Clock): Promise<void> {
+  door.draining = true
+  return new Promise((resolve) => {
+    const cancel = clock.after(door.limits.drainMsMax, () => server.closeAllConnections())
+    server.close(() => {
+      cancel()
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' } as const
+
+class Door {
+  readonly limits: HttpLimits
+  readonly inFlight: InFlight
+  draining = false
+  readonly #options: CollectorOptions
+  #received = 0
+
+  constructor(options: CollectorOptions) {
+    this.#options = options
+    this.limits = { ...defaults, ...options.limits }
+    this.inFlight = new InFlight(this.limits.inFlightBytesMax)
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const { url = '/', method = 'GET' } = request
+    const query = url.indexOf('?')
+    const path = query === -1 ? url : url.slice(0, query)
+    switch (path) {
+      case '/v1/events':
+        this.#events(request, response, method, query === -1 ? '' : url.slice(query))
+        return
+      case '/healthz':
+        this.#page(request, response, { status: 200, body: '{"status":"alive"}' })
+        return
+      case '/readyz':
+        this.#page(request, response, this.#readiness())
+        return
+      case '/metrics':
+        void this.#metrics(request, response)
+        return
+      default:
+        this.#refuse(request, response, error('not_found', `There is nothing at ${path}.`))
+    }
+  }
+
+  #events(request: IncomingMessage, response: ServerResponse, method: string, query: string): void {
+    const { keys, cors } = this.#options
+    if (method === 'OPTIONS') {
+      this.#answer(request, response, { status: 204, body: '' }, cors.preflight(request.headers.origin))
+      return
+    }
+    if (method !== 'POST') {
+      const failure = error('method_not_allowed', `${method} is not taken here.`)
+      this.#answer(request, response, errorAnswer(failure), { allow: 'POST, OPTIONS' })
+      return
+    }
+    const parameter = query === '' ? null : new URLSearchParams(query).get('key')
+    const source = keys.sourceOf(request.headers.authorization, parameter)
+    if (!source.ok) return this.#refuse(request, response, source.error)
+    if (this.draining) return this.#refuse(request, response, error('draining', 'Closing.'))
+    if (this.inFlight.full) {
+      return this.#refuse(request, response, error('overloaded', 'Too many bytes in memory.'))
+    }
+    const [reason] = this.#options.intake.ready()
+    if (reason !== undefined) return this.#refuse(request, response, error('not_ready', reason))
+    readBody(request, this.limits, this.#options.clock, (body) => {
+      if (body === undefined) return
+      if (!body.ok) return this.#refuse(request, response, body.error)
+      void this.#take(request, response, body.value, source.value)
+    })
+  }
+
+  async #take(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+    source: string,
+  ): Promise<void> {
+    const { intake, counts } = this.#options
+    counts.bodyBytes += body.length
+    this.inFlight.bytes += body.length
+    let held = body.length
+    try {
+      const facts = this.#facts(request, source)
+      const decoding = decodeBody(body, request.headers['content-encoding'], this.limits)
+      const decoded: Result<Buffer> = 'ok' in decoding ? decoding : await decoding
+      if (!decoded.ok) {
+        const { code, detail } = decoded.error
+        if (code !== 'body_corrupt') return this.#refuse(request, response, decoded.error)
+        return this.#answer(request, response, await intake.corrupt(body, facts, detail))
+      }
+      counts.decodedBytes += decoded.value.length
+      if (decoded.value !== body) {
+        this.inFlight.bytes += decoded.value.length
+        held += decoded.value.length
+      }
+      this.#answer(request, response, await intake.take(decoded.value, facts))
+    } finally {
+      this.inFlight.bytes -= held
+    }
+  }
+
+  #facts(request: IncomingMessage, source: string): RequestFacts {
+    const { clock, enricher, trustProxyHops } = this.#options
+    // Events of a later body are never received before those of an earlier one, whatever the wall clock does.
+    this.#received = Math.max(this.#received, clock.wall())
+    const { headers, socket } = request
+    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustProxyHops)
+    const enrichment = enricher.enrich(address, headers['user-agent'] ?? '')
+    return { received: this.#received, source, enrichment }
+  }
+
+  #readiness(): IntakeAnswer {
+    const reasons = this.draining ? ['draining'] : this.#options.intake.ready()
+    if (reasons.length === 0) return { status: 200, body: '{"status":"ready"}' }
+    return { status: 503, body: JSON.stringify({ status: 'not ready', reasons }) }
+  }
+
+  async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await this.#options.metrics()
+    const type = 'text/plain; version=0.0.4; charset=utf-8'
+    this.#page(request, response, { status: 200, body }, type)
+  }
+
+  /** Answers GET and HEAD of a page. */
+  #page(
+    request: IncomingMessage,
+    response: ServerResponse,
+    page: IntakeAnswer,
+    type: string = JSON_TYPE['content-type'],
+  ): void {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const failure = error('method_not_allowed', `${request.method} is not taken here.`)
+      return this.#answer(request, response, errorAnswer(failure), { allow: 'GET, HEAD' })
+    }
+    this.#answer(request, response, page, { 'content-type': type })
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, failure: HeadwaterError): void {
+    const later = ERRORS[failure.code].retry === 'later'
+    this.#answer(request, response, errorAnswer(failure, later ? defaults.retryAfterSeconds : undefined))
+  }
+
+  #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    answer: IntakeAnswer,
+    extra?: Readonly<Record<string, string>>,
+  ): void {
+    this.#options.counts.answered(answer.status)
+    if (response.destroyed) return
+    // A body that was not read to its end leaves the connection unusable.
+    const unread = !request.complete
+    const bytes = Buffer.byteLength(answer.body)
+    response.writeHead(answer.status, {
+      ...(bytes === 0 ? {} : JSON_TYPE),
+      'content-length': bytes,
+      ...this.#options.cors.headers(request.headers.origin),
+      ...retryAfter(answer),
+      ...(this.draining || unread ? { connection: 'close' } : {}),
+      ...extra,
+    })
+    response.end(request.method === 'HEAD' ? undefined : answer.body)
+    if (unread && request.method === 'POST') closeAfterAnswer(request, response)
+  }
+}
+
+function retryAfter({ retryAfterSeconds }: IntakeAnswer): Readonly<Record<string, string>> {
+  return retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+}
+
+/** Lets the answer out, then drops what the client goes on sending. */
+function closeAfterAnswer(request: IncomingMessage, response: ServerResponse): void {
+  request.resume()
+  response.once('finish', () => request.socket.destroySoon())
+}

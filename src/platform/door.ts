@@ -1,0 +1,87 @@
+/** Wires the collector of a platform: keys, origins, look-ups, metrics, and the port it listens on. */
+import type { Clock } from '../base/clock.ts'
+import type { HeadwaterError } from '../base/errors.ts'
+import { error } from '../base/errors.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+import type { Admission } from '../collector/admit.ts'
+import { corsOf } from '../collector/cors.ts'
+import type { IntakeCounts } from '../collector/counts.ts'
+import { openEnricher } from '../collector/enrich.ts'
+import { type Collector, createCollector } from '../collector/http.ts'
+import type { Intake } from '../collector/intake.ts'
+import { keysOf } from '../collector/keys.ts'
+import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
+import type { Lake } from '../lake/index.ts'
+import type { Log } from '../log/index.ts'
+import type { Project } from './project.ts'
+
+export interface DoorOptions {
+  readonly project: Project
+  readonly clock: Clock
+  readonly intake: Intake
+  readonly counts: IntakeCounts
+  readonly admission: Admission
+  readonly log: Log
+  readonly lake: Lake
+  readonly development: boolean
+}
+
+export interface Door {
+  readonly url: string
+  close(): Promise<void>
+}
+
+export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
+  const { project, clock, intake, counts, development } = options
+  const { http, keys, enrich } = project.config
+  const door = new DoorCounts()
+  let collector: Collector | undefined
+  const registry = createMetrics({
+    intake: counts,
+    door,
+    gauges: gauges(options, () => collector),
+  })
+  collector = createCollector({
+    intake,
+    clock,
+    keys: keysOf(keys),
+    cors: corsOf(development ? ['*'] : http.origins),
+    enricher: await openEnricher(enrich),
+    counts: door,
+    metrics: () => registry.metrics(),
+    trustProxyHops: http.trustProxyHops,
+  })
+  try {
+    const { port } = await collector.listen(http.port, http.host)
+    return ok({ url: `http://${http.host}:${port}`, close: () => collector.close() })
+  } catch (cause) {
+    return failed(listenFailure(cause, http.port))
+  }
+}
+
+function gauges(
+  { admission, log, lake, intake }: DoorOptions,
+  collector: () => Collector | undefined,
+): Reading[] {
+  const total = (pick: 'rows' | 'files' | 'bytes'): number =>
+    [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
+  return [
+    { name: 'ready', help: '1 while events are taken.', read: () => (intake.ready().length === 0 ? 1 : 0) },
+    { name: 'boots', help: 'Boots remembered for duplicates.', read: () => admission.boots },
+    { name: 'in_flight_bytes', help: 'Bytes of bodies in memory.', read: () => collector()?.inFlightBytes ?? 0 },
+    { name: 'connections', help: 'Open connections.', read: () => collector()?.connections ?? 0 },
+    { name: 'log_bytes', help: 'Bytes of the log on disk.', read: () => log.bytes },
+    { name: 'log_offset', help: 'Offset after the last durable frame.', read: () => log.durableEnd },
+    { name: 'lake_offset', help: 'Log offset that the lake covers.', read: () => lake.state.offset },
+    { name: 'lake_version', help: 'Commits of the lake.', read: () => lake.state.version },
+    { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
+    { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
+    { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
+  ]
+}
+
+/** The failure of a port that is taken, in our terms. */
+function listenFailure(cause: unknown, port: number): HeadwaterError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return error('port_in_use', `port ${port}: ${message}.`, cause)
+}
