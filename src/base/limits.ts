@@ -1,30 +1,12 @@
 /** Every bound of headwater in one place; relations between bounds are asserted below. */
 import { assert } from './assert.ts'
+import { clientLimits } from './client-limits.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 
 export const limits = {
-  // client (PROTOCOL.md §11)
-  /** Events in one batch; a full batch is closed. */
-  clientBatchEventsMax: 50,
-  /** Estimated encoded bytes of one batch; below the 64 KiB that a browser lets a page send as it unloads. */
-  clientBatchBytesMax: 48 * KiB,
-  /** How long an event waits for its batch to close. */
-  clientBatchAgeMsMax: 1000,
-  /** Closed batches waiting to be sent; the oldest are dropped, and counted, over it. */
-  clientQueueBatchesMax: 1000,
-  /** Bytes of closed batches waiting to be sent. */
-  clientQueueBytesMax: 4 * MiB,
-  /** Batches joined into one request body. */
-  clientBodyBatchesMax: 20,
-  /** Encoded bytes of one request body. */
-  clientBodyBytesMax: 512 * KiB,
-  clientRetryMsMin: 500,
-  clientRetryMsMax: 60_000,
-  clientRequestMsMax: 30_000,
-  /** Distinct drop reports kept before they are merged. */
-  clientDropReportsMax: 100,
+  ...clientLimits,
 
   // collector
   /** Bytes of a body as it arrives. */

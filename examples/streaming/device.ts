@@ -1,0 +1,328 @@
+/** One simulated device: an app that starts, browses, searches and plays, and counts exactly what it logged. */
+import { type Client, createClient, type DropReason, type Transport } from 'headwater/client/node'
+import { type FaultOptions, FaultyNetwork } from './faults.ts'
+import type * as specs from './specs.ts'
+import {
+  BUGGY_VERSION,
+  type Chance,
+  COUNTRIES,
+  ENDPOINTS,
+  EXPERIMENTS,
+  idOf,
+  LANGUAGES,
+  LISTS,
+  MODELS,
+  type Platform,
+  PLATFORMS,
+  QUERIES,
+  titleOf,
+  VERSIONS,
+} from './world.ts'
+
+type Screen = 'home' | 'search' | 'title' | 'player' | 'account' | 'profiles'
+
+/** What must be found of an event type. */
+export interface Tally {
+  landed: number
+  quarantined: number
+}
+
+/** What a device has logged and the network did; numbers that were dropped are taken off again. */
+export class DeviceReport {
+  readonly byType = new Map<string, Tally>()
+  readonly dropped = new Map<DropReason, number>()
+  boots = 0
+
+  count(type: string, good: boolean, by: 1 | -1): void {
+    let tally = this.byType.get(type)
+    if (tally === undefined) this.byType.set(type, (tally = { landed: 0, quarantined: 0 }))
+    if (good) tally.landed += by
+    else tally.quarantined += by
+  }
+}
+
+export interface DeviceOptions {
+  readonly url: string
+  readonly key: string | undefined
+  readonly chance: Chance
+  readonly faults: FaultOptions
+  readonly transport: Transport
+  readonly report: DeviceReport
+}
+
+interface Playback {
+  readonly id: string
+  readonly title: number
+  position: number
+}
+
+export class Device {
+  readonly #options: DeviceOptions
+  readonly #chance: Chance
+  readonly #network: FaultyNetwork
+  readonly #platform: Platform
+  readonly #version: string
+  readonly #install: string
+  /** How wrong the device's wall clock is, ms. */
+  readonly #skew: number
+  readonly #closing = new Set<Promise<void>>()
+  #client: Client<typeof specs>
+  /** Type and goodness of each event of this boot, by number. */
+  #logged: { readonly type: string; readonly good: boolean }[] = []
+  #screen: Screen = 'home'
+  #playback: Playback | undefined
+
+  constructor(options: DeviceOptions) {
+    const { chance } = options
+    this.#options = options
+    this.#chance = chance
+    this.#network = new FaultyNetwork(options.transport, chance, options.faults)
+    this.#platform = chance.pick(PLATFORMS)
+    this.#version = chance.pick(VERSIONS)
+    this.#install = idOf(chance)
+    this.#skew = chance.happens(0.15) ? (chance.float() - 0.5) * 3 * 86_400_000 : 0
+    this.#client = this.#start()
+  }
+
+  /** One thing that a member or an app does; answers how many events it logged. */
+  step(): number {
+    const before = this.#logged.length
+    const roll = this.#chance.float()
+    if (this.#version === BUGGY_VERSION && roll < 0.02) this.#misbehave()
+    else if (roll < 0.002) this.#restart()
+    else if (roll < 0.01) this.#switchProfile()
+    else if (roll < 0.02) this.#fail()
+    else if (this.#playback === undefined) this.#browse()
+    else this.#watch(this.#playback)
+    return Math.max(1, this.#logged.length - before)
+  }
+
+  /** Bodies that the network delivered more often than once. */
+  get repeats(): number {
+    return this.#network.repeats
+  }
+
+  /** Mends the network and sends everything that is left; true when all of it was answered for. */
+  async finish(timeoutMs: number): Promise<boolean> {
+    this.#network.healed = true
+    await Promise.all(this.#closing)
+    return this.#client.flush({ timeoutMs })
+  }
+
+  #start(): Client<typeof specs> {
+    const { url, key, report } = this.#options
+    report.boots++
+    const logged: { readonly type: string; readonly good: boolean }[] = []
+    this.#logged = logged
+    const started = performance.now()
+    return createClient<typeof specs>({
+      url,
+      ...(key === undefined ? {} : { key }),
+      sdk: `${this.#platform}/0.1.0`,
+      transport: this.#network,
+      random: this.#chance,
+      clock: {
+        wall: () => Date.now() + this.#skew,
+        monotonic: () => performance.now() - started,
+        after: (ms, wake) => {
+          const timer = setTimeout(wake, ms)
+          return () => clearTimeout(timer)
+        },
+      },
+      context: this.#member(),
+      onDrop: (reason, first, count) => {
+        report.dropped.set(reason, (report.dropped.get(reason) ?? 0) + count)
+        for (const event of logged.slice(first, first + count)) {
+          report.count(event.type, event.good, -1)
+        }
+      },
+    })
+  }
+
+  #member(): NonNullable<Parameters<typeof createClient<typeof specs>>[0]['context']> {
+    const chance = this.#chance
+    return {
+      install: this.#install,
+      session: idOf(chance),
+      app: 'netcast',
+      app_version: this.#version,
+      platform: this.#platform,
+      device_model: chance.pick(MODELS[this.#platform]),
+      member_id: 1_000_000 + chance.below(500_000),
+      profile_id: idOf(chance),
+      country: chance.pick(COUNTRIES),
+      language: chance.pick(LANGUAGES),
+      cells: { autoplay_previews: chance.pick(['off', 'on']), row_order: chance.pick(['a', 'b']) },
+    }
+  }
+
+  /** Logs what fits its specification. */
+  #log: Client<typeof specs>['log'] = (name, fields) => {
+    this.#count(name, true)
+    this.#client.log(name, fields)
+  }
+
+  /** Logs what does not, as a program does that was not type-checked. */
+  #logBad(name: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#count(name, false)
+    this.#client.log(name as never, fields as never)
+  }
+
+  #count(type: string, good: boolean): void {
+    this.#logged.push({ type, good })
+    this.#options.report.count(type, good, 1)
+  }
+
+  #go(screen: Screen): void {
+    const from = this.#screen
+    this.#screen = screen
+    this.#log('screen_viewed', { screen, from, load_time: 40 + this.#chance.below(900) })
+  }
+
+  #browse(): void {
+    const chance = this.#chance
+    const roll = chance.float()
+    if (roll < 0.45) this.#present()
+    else if (roll < 0.55) this.#go(chance.pick(['home', 'search', 'title', 'account']))
+    else if (roll < 0.63) this.#search()
+    else if (roll < 0.75) this.#log('button_pressed', { screen: this.#screen, button: 'down' })
+    else if (roll < 0.85) this.#call()
+    else if (roll < 0.9) this.#log('cell_exposed', { experiment: chance.pick(EXPERIMENTS), cell: 'a' })
+    else if (roll < 0.905) this.#plan()
+    else this.#play()
+  }
+
+  #present(): void {
+    const chance = this.#chance
+    const row = chance.below(20)
+    const impressions = Array.from({ length: 1 + chance.below(6) }, (_, position) => ({
+      title_id: titleOf(chance),
+      row,
+      position,
+      artwork: chance.happens(0.8) ? `art_${chance.below(9000)}` : undefined,
+      visible: 500 + chance.below(4000),
+    }))
+    const scores = chance.happens(0.3) ? impressions.map(() => chance.float()) : undefined
+    this.#log('rows_presented', { screen: this.#screen, impressions, scores })
+  }
+
+  #search(): void {
+    const chance = this.#chance
+    this.#log('searched', {
+      query: chance.pick(QUERIES),
+      results: chance.below(60),
+      latency: 20 + chance.below(400),
+    })
+  }
+
+  #call(): void {
+    const chance = this.#chance
+    const latency = 15 + Math.floor(chance.float() ** 3 * 2000)
+    this.#log('api_called', {
+      endpoint: chance.pick(ENDPOINTS),
+      status: chance.happens(0.97) ? 200 : 503,
+      latency,
+      timings: chance.happens(0.2) ? { dns: 3, connect: 11, wait: latency } : undefined,
+    })
+  }
+
+  #plan(): void {
+    const chance = this.#chance
+    const plan = chance.pick(['basic', 'standard', 'premium'] as const)
+    const price = { basic: '7.99', standard: '12.99', premium: '17.99' }[plan]
+    this.#log('plan_changed', { plan, price, effective: new Date(Date.now()) })
+  }
+
+  #play(): void {
+    const chance = this.#chance
+    const title = titleOf(chance)
+    this.#log('title_selected', {
+      title_id: title,
+      row: chance.below(20),
+      position: chance.below(8),
+      list: chance.pick(LISTS),
+    })
+    this.#playback = { id: idOf(chance), title, position: chance.below(3_000_000) }
+    this.#log('play_started', {
+      playback_id: this.#playback.id,
+      title_id: chance.happens(0.01) ? 2n ** 60n : title,
+      position: this.#playback.position,
+      muted: chance.happens(0.1),
+      subtitle: chance.happens(0.3) ? chance.pick(LANGUAGES) : undefined,
+      start_time: 200 + chance.below(3000),
+      license_token: chance.happens(0.2) ? chance.bytes(12) : undefined,
+    })
+  }
+
+  #watch(playback: Playback): void {
+    const chance = this.#chance
+    const { id: playback_id } = playback
+    const roll = chance.float()
+    playback.position += 10_000
+    const { position } = playback
+    if (roll < 0.75) {
+      const bitrate = chance.pick([1200, 2400, 5800, 8000])
+      this.#log('play_progressed', { playback_id, position, bitrate, buffer: chance.float() * 30 })
+    } else if (roll < 0.8) this.#log('play_paused', { playback_id, position })
+    else if (roll < 0.85) this.#log('rebuffered', { playback_id, position, wait: chance.below(4000) })
+    else if (roll < 0.93) this.#call()
+    else {
+      const reason = chance.pick(['finished', 'stopped'] as const)
+      this.#log('play_ended', { playback_id, position, watched: position, reason })
+      this.#playback = undefined
+    }
+  }
+
+  #fail(): void {
+    const details = this.#chance.happens(0.5) ? { stack: ['a', 'b'], retry: 2 } : undefined
+    const code = `E${this.#chance.below(40)}`
+    this.#log('error_shown', { code, message: 'segment could not be loaded', fatal: false, details })
+  }
+
+  #switchProfile(): void {
+    this.#client.setContext({ profile_id: idOf(this.#chance) })
+    this.#log('profile_switched', { kids: this.#chance.happens(0.2) })
+  }
+
+  /** The app ends and starts again: what the old boot still has arrives beside the new one's. */
+  #restart(): void {
+    const old = this.#client
+    const closing = old.close().then(() => {
+      this.#closing.delete(closing)
+    })
+    this.#closing.add(closing)
+    this.#playback = undefined
+    this.#client = this.#start()
+    this.#log('app_started', {
+      kind: this.#chance.pick(['cold', 'warm']),
+      time_to_interactive: 300 + this.#chance.below(5000),
+      memory: 80 + this.#chance.float() * 400,
+      installed_on: '2026-03-14',
+    })
+  }
+
+  /** What a beta does that nobody type-checked. */
+  #misbehave(): void {
+    const playback_id = idOf(this.#chance)
+    switch (this.#chance.below(6)) {
+      case 0:
+        return this.#logBad('play_paused', { playback_id, position: '12000' })
+      case 1:
+        return this.#logBad('searched', { query: 'cut \ud83d', results: 1, latency: 5 })
+      case 2:
+        return this.#logBad('api_called', { endpoint: '/home', status: 42, latency: 10 })
+      case 3:
+        return this.#logBad('cell_exposed', { experiment: 'row_order' })
+      case 4:
+        return this.#logBad('heartbeat', { uptime: 12 })
+      default:
+        // A field that no specification knows does no harm: the event lands, and the field with it.
+        return this.#log('error_shown', {
+          code: 'E0',
+          message: 'debug',
+          fatal: false,
+          ...{ debug_level: 3 },
+        })
+    }
+  }
+}

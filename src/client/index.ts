@@ -1,0 +1,18 @@
+/** headwater/client: log events from a browser, or wherever there is fetch. */
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { type Client, type ClientOptions, ColumnarClient } from './client.ts'
+import { fetchTransport } from './transports/fetch.ts'
+
+export type { BuiltInContext, Client, ClientOptions, ClientStats, DropReason } from './client.ts'
+export type { Transport, TransportAnswer, TransportRequest } from './transport.ts'
+
+/** A client for the specifications `S`: `createClient<typeof specs>({ url })` with `import type * as specs from './specs.ts'`. */
+export function createClient<S>(options: ClientOptions<S>): Client<S> {
+  return new ColumnarClient<S>({
+    transport: fetchTransport,
+    clock: systemClock,
+    random: systemRandom,
+    ...options,
+  })
+}

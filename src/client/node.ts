@@ -1,0 +1,19 @@
+/** headwater/client/node: the client with a transport that keeps connections and compresses. */
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
+import { type Client, type ClientOptions, ColumnarClient } from './client.ts'
+import { nodeTransport } from './transports/node.ts'
+
+export type { BuiltInContext, Client, ClientOptions, ClientStats, DropReason } from './client.ts'
+export type { Transport, TransportAnswer, TransportRequest } from './transport.ts'
+export { nodeTransport, type NodeTransportOptions } from './transports/node.ts'
+
+/** A client for Node. Timers do not keep the process alive: `close()` before it ends. */
+export function createClient<S>(options: ClientOptions<S>): Client<S> {
+  return new ColumnarClient<S>({
+    transport: nodeTransport(),
+    clock: systemClock,
+    random: systemRandom,
+    ...options,
+  })
+}
