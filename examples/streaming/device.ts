@@ -65,7 +65,8 @@ export class Device {
   readonly #install: string
   /** How wrong the device's wall clock is, ms. */
   readonly #skew: number
-  readonly #closing = new Set<Promise<void>>()
+  /** Clients of earlier boots, which may have something left to send. */
+  readonly #earlier: Client<typeof specs>[] = []
   #client: Client<typeof specs>
   /** Type and goodness of each event of this boot, by number. */
   #logged: { readonly type: string; readonly good: boolean }[] = []
@@ -105,8 +106,9 @@ export class Device {
   /** Mends the network and sends everything that is left; true when all of it was answered for. */
   async finish(timeoutMs: number): Promise<boolean> {
     this.#network.healed = true
-    await Promise.all(this.#closing)
-    return this.#client.flush({ timeoutMs })
+    const clients = [...this.#earlier, this.#client]
+    const finished = await Promise.all(clients.map((client) => client.flush({ timeoutMs })))
+    return finished.every(Boolean)
   }
 
   #start(): Client<typeof specs> {
@@ -286,11 +288,8 @@ export class Device {
 
   /** The app ends and starts again: what the old boot still has arrives beside the new one's. */
   #restart(): void {
-    const old = this.#client
-    const closing = old.close().then(() => {
-      this.#closing.delete(closing)
-    })
-    this.#closing.add(closing)
+    void this.#client.close()
+    this.#earlier.push(this.#client)
     this.#playback = undefined
     this.#client = this.#start()
     this.#log('app_started', {

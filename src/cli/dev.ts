@@ -88,7 +88,7 @@ function startProgram(script: string, platform: Platform, project: Project): Chi
 
 async function stopProgram(child: ChildProcess | undefined): Promise<void> {
   if (child === undefined || child.exitCode !== null) return
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   child.kill('SIGTERM')
   await Promise.race([ended, sleep(systemClock, limits.drainMsMax)])
   if (child.exitCode === null) child.kill('SIGKILL')

@@ -56,7 +56,7 @@ export interface Client<S> {
   setContext(change: Partial<ContextOf<S> & BuiltInContext>): void
   /** Sends what was logged; true once all of it is accepted or dropped, false when that takes too long. */
   flush(options?: { readonly timeoutMs?: number }): Promise<boolean>
-  /** Flushes, and stops. Events logged later are counted as dropped. */
+  /** Flushes for at most `clientCloseMsMax`, and stops; a later flush() tries again. Events logged later are counted as dropped. */
   close(): Promise<void>
   readonly stats: ClientStats
   /** The boot of this client, as the tables show it. */
@@ -185,6 +185,7 @@ export class ColumnarClient<S> implements Client<S> {
     this.#closed = true
     await this.flush({ timeoutMs: limits.clientCloseMsMax })
     this.#cancelRetry?.()
+    this.#cancelRetry = undefined
   }
 
   #add(name: string, at: number, fields: Readonly<Record<string, unknown>>): boolean {
