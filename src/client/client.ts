@@ -105,6 +105,8 @@ export class ColumnarClient<S> implements Client<S> {
   #closed = false
   #cancelAge: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
+  /** Whether the wait at hand was asked for by Retry-After. */
+  #told = false
 
   constructor(options: ClientOptions<S> & Required<Pick<ClientOptions<S>, Needed>>) {
     const { url, clock, random, context } = options
@@ -164,6 +166,8 @@ export class ColumnarClient<S> implements Client<S> {
     if (this.#reports.length > 0) this.#enqueue('', 0)
     const upTo = this.#seq
     const settled = (): boolean => this.#queue.every(({ seq }) => seq >= upTo)
+    // Who asks for it now has reason to believe that it works now; only the collector's own word makes it wait.
+    if (!this.#told) this.#stopWaiting()
     this.#pump()
     if (settled()) return true
     return new Promise((resolve) => {
@@ -184,6 +188,10 @@ export class ColumnarClient<S> implements Client<S> {
     if (this.#closed) return
     this.#closed = true
     await this.flush({ timeoutMs: limits.clientCloseMsMax })
+    this.#stopWaiting()
+  }
+
+  #stopWaiting(): void {
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
   }
@@ -343,6 +351,7 @@ export class ColumnarClient<S> implements Client<S> {
       return undefined
     }
     const most = Math.min(limits.clientRetryMsMax, limits.clientRetryMsMin * 2 ** this.#failures++)
+    this.#told = answer?.retryAfterMs !== undefined
     // Full jitter: devices that failed together do not come back together.
     return Math.max(answer?.retryAfterMs ?? 0, this.#options.random.float() * most)
   }
