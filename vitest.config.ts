@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
+  resolve: { conditions: ['headwater-source'] },
+  ssr: { resolve: { conditions: ['headwater-source'] } },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,

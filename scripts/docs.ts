@@ -1,7 +1,8 @@
-/** Writes docs/errors.md from the error table of src/base/errors.ts; a test fails when the page is out of date. */
+/** Writes docs/errors.md from the error table and docs/configuration.md from the schema of the configuration; a test fails when a page is out of date. */
 import { writeFileSync } from 'node:fs'
 import { ERRORS } from '../src/base/errors.ts'
 import type { ErrorEntry } from '../src/base/errors.ts'
+import { type OptionDoc, optionDocs } from '../src/platform/config.ts'
 
 const domains: Readonly<Record<ErrorEntry['domain'], string>> = {
   user: 'the caller',
@@ -36,4 +37,32 @@ function section(code: string, entry: ErrorEntry): string {
   ].join('\n')
 }
 
-if (import.meta.main) writeFileSync('docs/errors.md', errorsPage())
+/** The page as Markdown: one row per option, in the order of the schema. */
+export function configurationPage(options: readonly OptionDoc[] = optionDocs()): string {
+  const rows = options.map((option) => {
+    const { path, type, default: fallback, doc } = option
+    return `| \`${path}\` | ${type} | \`${fallback}\` | ${doc} |`
+  })
+  return `${configurationHead}\n\n| option | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
+}
+
+const configurationHead = `# Configuration
+
+Everything is optional. \`headwater.config.ts\` exports the options as default, type-checked; a command looks for it in the current folder, or
+where \`--project\` says. Paths are relative to the file.
+
+\`\`\`ts
+import type { Config } from 'headwater/platform'
+
+export default {
+  specs: './specs.ts',
+  keys: { web: 'a-long-random-text' },
+} satisfies Config
+\`\`\`
+
+Generated from \`src/platform/config.ts\` by \`npm run docs\`.`
+
+if (import.meta.main) {
+  writeFileSync('docs/errors.md', errorsPage())
+  writeFileSync('docs/configuration.md', configurationPage())
+}

@@ -189,7 +189,8 @@ export class Device {
     else if (roll < 0.63) this.#search()
     else if (roll < 0.75) this.#log('button_pressed', { screen: this.#screen, button: 'down' })
     else if (roll < 0.85) this.#call()
-    else if (roll < 0.9) this.#log('cell_exposed', { experiment: chance.pick(EXPERIMENTS), cell: 'a' })
+    else if (roll < 0.9)
+      this.#log('cell_exposed', { experiment: chance.pick(EXPERIMENTS), cell: 'a' })
     else if (roll < 0.905) this.#plan()
     else this.#play()
   }
@@ -266,7 +267,8 @@ export class Device {
       const bitrate = chance.pick([1200, 2400, 5800, 8000])
       this.#log('play_progressed', { playback_id, position, bitrate, buffer: chance.float() * 30 })
     } else if (roll < 0.8) this.#log('play_paused', { playback_id, position })
-    else if (roll < 0.85) this.#log('rebuffered', { playback_id, position, wait: chance.below(4000) })
+    else if (roll < 0.85)
+      this.#log('rebuffered', { playback_id, position, wait: chance.below(4000) })
     else if (roll < 0.93) this.#call()
     else {
       const reason = chance.pick(['finished', 'stopped'] as const)
@@ -278,7 +280,12 @@ export class Device {
   #fail(): void {
     const details = this.#chance.happens(0.5) ? { stack: ['a', 'b'], retry: 2 } : undefined
     const code = `E${this.#chance.below(40)}`
-    this.#log('error_shown', { code, message: 'segment could not be loaded', fatal: false, details })
+    this.#log('error_shown', {
+      code,
+      message: 'segment could not be loaded',
+      fatal: false,
+      details,
+    })
   }
 
   #switchProfile(): void {
@@ -314,14 +321,11 @@ export class Device {
         return this.#logBad('cell_exposed', { experiment: 'row_order' })
       case 4:
         return this.#logBad('heartbeat', { uptime: 12 })
-      default:
+      default: {
         // A field that no specification knows does no harm: the event lands, and the field with it.
-        return this.#log('error_shown', {
-          code: 'E0',
-          message: 'debug',
-          fatal: false,
-          ...{ debug_level: 3 },
-        })
+        const fields = { code: 'E0', message: 'debug', fatal: false, debug_level: 3 }
+        return this.#log('error_shown', fields)
+      }
     }
   }
 }

@@ -20,7 +20,9 @@ export interface FleetOptions {
 export interface FleetReport {
   readonly landed: number
   readonly quarantined: number
-  readonly byType: Readonly<Record<string, { readonly landed: number; readonly quarantined: number }>>
+  readonly byType: Readonly<
+    Record<string, { readonly landed: number; readonly quarantined: number }>
+  >
   /** Bodies delivered more often than once. */
   readonly repeats: number
   readonly dropped: Readonly<Record<string, number>>

@@ -31,7 +31,15 @@ export function chanceOf(seed: number): Chance {
 
 export type Platform = 'tv' | 'web' | 'ios' | 'android'
 
-export const PLATFORMS: readonly Platform[] = ['tv', 'tv', 'web', 'web', 'ios', 'android', 'android']
+export const PLATFORMS: readonly Platform[] = [
+  'tv',
+  'tv',
+  'web',
+  'web',
+  'ios',
+  'android',
+  'android',
+]
 export const MODELS: Readonly<Record<Platform, readonly string[]>> = {
   tv: ['Bravia 9', 'QN90', 'Fire Stick', 'Roku Ultra'],
   web: ['Chrome', 'Firefox', 'Safari'],
@@ -43,8 +51,21 @@ export const VERSIONS: readonly string[] = ['8.1.0', '8.2.0', '8.2.1', '8.3.0-be
 export const BUGGY_VERSION = '8.3.0-beta'
 export const COUNTRIES: readonly string[] = ['DE', 'FR', 'GB', 'US', 'BR', 'IN', 'JP']
 export const LANGUAGES: readonly string[] = ['de', 'fr', 'en', 'pt', 'hi', 'ja']
-export const LISTS: readonly string[] = ['trending', 'continue', 'top_10', 'because_you_watched', 'new']
-export const QUERIES: readonly string[] = ['dark', 'star', 'the crown', 'naïve 東京', 'cooking', 'chess']
+export const LISTS: readonly string[] = [
+  'trending',
+  'continue',
+  'top_10',
+  'because_you_watched',
+  'new',
+]
+export const QUERIES: readonly string[] = [
+  'dark',
+  'star',
+  'the crown',
+  'naïve 東京',
+  'cooking',
+  'chess',
+]
 export const EXPERIMENTS: readonly string[] = ['autoplay_previews', 'row_order', 'start_screen']
 export const ENDPOINTS: readonly string[] = ['/home', '/search', '/title', '/license', '/profiles']
 

@@ -50,7 +50,6 @@ export const ERRORS = {
   ),
 
   // client
-  client_closed: user(400, 'The client was closed.', 'Log before close() is called.'),
 
   // collector: the request
   not_found: user(404, 'There is no such path.', 'See PROTOCOL.md §1 for the paths.'),
@@ -141,7 +140,11 @@ export const ERRORS = {
   ),
 
   // log
-  disk_full: external(503, 'There is no space left on the disk.', 'Free space; it goes on by itself.'),
+  disk_full: external(
+    503,
+    'There is no space left on the disk.',
+    'Free space; it goes on by itself.',
+  ),
   disk_failed: external(
     503,
     'The disk refuses reads or writes.',

@@ -1,6 +1,6 @@
 /** Every bound of headwater in one place; relations between bounds are asserted below. */
 import { assert } from './assert.ts'
-import { clientLimits } from './client-limits.ts'
+import * as clientLimits from './client-limits.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -24,7 +24,8 @@ export const limits = {
   jsonDepthMax: 32,
   /** Elements of one list or map value. */
   listElementsMax: 10_000,
-  contextBytesMax: 16 * KiB,
+  /** Bytes of a header line, context and drop reports included. */
+  headerBytesMax: 128 * KiB,
   droppedReportsMax: 1000,
   connectionsMax: 10_000,
   /** Bytes of bodies in memory at once; over it 429. */
@@ -61,8 +62,8 @@ export const limits = {
   epochMsMax: 10_000,
   /** Rows in memory, over all tables, before the collector refuses more. */
   epochRowsMax: 8_000_000,
-  /** Open days of one table in one epoch; rows of further days wait in the log. */
-  epochDaysMax: 400,
+  /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
+  epochFilesMax: 2000,
   /** Characters of a string column's dictionary above which it is written plain. */
   dictionaryCharsMax: 16 * MiB,
   epochRetryMsMin: 250,
@@ -83,7 +84,16 @@ export const limits = {
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')
-assert(limits.clientBodyBytesMax <= limits.bodyBytesMax, 'the collector takes what clients send')
+assert(limits.clientBodyBytesMax <= limits.clientQueueBytesMax, 'a body fits the queue')
+assert(
+  // A character is at most 3 bytes of UTF-8 for each of its UTF-16 units.
+  3 * limits.clientBodyBytesMax <= limits.bodyBytesMax,
+  'the collector takes what clients send',
+)
+assert(limits.clientBodyBatchesMax <= limits.bodyBatchesMax, 'the collector takes joined batches')
+assert(limits.clientDropReportsMax <= limits.droppedReportsMax, 'the collector takes drop reports')
+assert(limits.clientDepthMax >= limits.jsonDepthMax, 'the client drops nothing that could land')
+assert(limits.clientRetryAfterMsMax < 2 ** 31, 'a timer can wait as long as Retry-After says')
 assert(limits.bodyBytesMax <= limits.bodyDecodedBytesMax, 'decoding never shrinks the bound')
 assert(limits.bodyDecodedBytesMax < limits.frameBytesMax, 'every accepted body fits a frame')
 assert(limits.frameBytesMax <= limits.segmentBytes, 'every frame fits a segment')

@@ -7,7 +7,13 @@ import { systemClock, sleep } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import { loadProject, type Platform, type Project, startPlatform, writeLock } from '../platform/index.ts'
+import {
+  loadProject,
+  type Platform,
+  type Project,
+  startPlatform,
+  writeLock,
+} from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { stopSignal } from './run.ts'
 import { Watch } from './watch.ts'
@@ -19,7 +25,9 @@ interface DevOptions {
 
 export function devCommand(): Command {
   return new Command('dev')
-    .description('Run the platform for development: any origin, all reasons in answers, a live view.')
+    .description(
+      'Run the platform for development: any origin, all reasons in answers, a live view.',
+    )
     .argument('[folder]', 'project folder (default: the nearest one)')
     .option('-r, --run <script>', 'also run a program, with HEADWATER_URL set to the collector')
     .option('--port <number>', 'port, instead of that of the configuration')

@@ -6,9 +6,10 @@ import { Command } from 'commander'
 import { error } from '../base/errors.ts'
 import { version } from './version.ts'
 
-/** The template lies in the sources, also in the published package: it is copied, never built. */
-const TEMPLATE = fileURLToPath(new URL('../../src/cli/template/', import.meta.url))
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+/** Copied as it is, but for names that npm would take for its own. */
+const TEMPLATE = path.join(PACKAGE, 'template')
+const RENAMED = { gitignore: '.gitignore', 'package.template.json': 'package.json' }
 
 export function initCommand(): Command {
   return new Command('init')
@@ -21,11 +22,11 @@ export function initCommand(): Command {
         throw error('config_invalid', `${target} is not empty.`)
       }
       cpSync(TEMPLATE, target, { recursive: true })
-      renameSync(path.join(target, 'gitignore'), path.join(target, '.gitignore'))
+      for (const [from, to] of Object.entries(RENAMED)) {
+        renameSync(path.join(target, from), path.join(target, to))
+      }
       for (const file of ['package.json', 'README.md']) fill(path.join(target, file), target)
-      process.stdout.write(
-        `Made ${folder}. Next:\n  cd ${folder}\n  npm install\n  npx headwater dev\n`,
-      )
+      process.stdout.write(`Made ${folder}. Next:\n  cd ${folder}\n  npm install\n  npm run dev\n`)
     })
 }
 

@@ -33,7 +33,11 @@ Examples:
     .action(async (query: string, options: SqlOptions) => {
       const folder = projectFolder(options.project)
       const lake = orThrow(
-        await openProjectLake(folder, { files: nodeFiles, clock: systemClock, random: systemRandom }),
+        await openProjectLake(folder, {
+          files: nodeFiles,
+          clock: systemClock,
+          random: systemRandom,
+        }),
       )
       const reader = await LakeReader.open(lake, 2)
       const started = systemClock.monotonic()
@@ -56,7 +60,7 @@ function render(answer: Answer, options: SqlOptions, ms: number): string {
   }
   if (options.csv === true) {
     const rows = answer.rows.map((row) => row.map((value) => cell(value)))
-    return stringify([answer.columns as string[], ...rows])
+    return stringify([answer.columns, ...rows])
   }
   const numeric = answer.types.map((type) => NUMERIC.test(type))
   const rows = answer.rows.map((row) => row.map((value) => (value === null ? '' : cell(value))))
@@ -75,5 +79,5 @@ function jsonValue(value: unknown, type: string): unknown {
 
 function cell(value: unknown): string {
   if (value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

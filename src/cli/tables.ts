@@ -27,7 +27,11 @@ export function tablesCommand(): Command {
     .action(async (options: { project?: string; json?: boolean }) => {
       const folder = projectFolder(options.project)
       const lake = orThrow(
-        await openProjectLake(folder, { files: nodeFiles, clock: systemClock, random: systemRandom }),
+        await openProjectLake(folder, {
+          files: nodeFiles,
+          clock: systemClock,
+          random: systemRandom,
+        }),
       )
       const tables = [...lake.state.tables.values()].sort((a, b) => a.name.localeCompare(b.name))
       const rows: Row[] = []

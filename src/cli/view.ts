@@ -14,7 +14,11 @@ export interface ViewState {
   readonly freshness: { readonly p50: number; readonly p99: number } | undefined
   readonly commits: number
   readonly lakeBytes: number
-  readonly tables: readonly { readonly name: string; readonly rows: number; readonly added: number }[]
+  readonly tables: readonly {
+    readonly name: string
+    readonly rows: number
+    readonly added: number
+  }[]
   readonly reasons: readonly { readonly text: string; readonly count: number }[]
   /** Why events are not taken now. */
   readonly notReady: readonly string[]
@@ -35,7 +39,8 @@ export function viewLines(state: ViewState, width: number, height: number): stri
     `  lake        commit ${grouped(state.commits)}   ${size(state.lakeBytes)}`,
     '',
   ]
-  for (const reason of state.notReady) lines.push(styleText('red', `  not taking events: ${reason}`))
+  for (const reason of state.notReady)
+    lines.push(styleText('red', `  not taking events: ${reason}`))
   const tail = [
     '',
     ...reasonLines(state),

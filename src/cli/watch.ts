@@ -112,7 +112,8 @@ export class Watch {
 function quantiles(values: readonly number[]): ViewState['freshness'] {
   if (values.length === 0) return undefined
   const sorted = [...values].sort((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
   return { p50: at(0.5), p99: at(0.99) }
 }
 

@@ -1,32 +1,28 @@
-/** The client: numbers every event, batches columns, and sends each batch until it is accepted or counted as dropped. */
-import { clientLimits as limits } from '../base/client-limits.ts'
-import type { Clock } from '../base/clock.ts'
-import type { Random } from '../base/random.ts'
+/** The client: numbers every event, closes batches of columns, and counts each event until it is accepted or dropped. */
+import * as limits from '../base/client-limits.ts'
 import type { ContextOf, EventsOf } from '../spec/infer.ts'
 import { Columns } from './columns.ts'
-import type { Transport, TransportAnswer } from './transport.ts'
+import type { DropReason } from './drops.ts'
+import { base64, encode, encodeObject } from './encode.ts'
+import { Outbox, type OutboxOptions, tenths } from './outbox.ts'
 
-/** Why a device drops events (PROTOCOL.md §3, `dropped`). */
-export type DropReason = 'not_encodable' | 'queue_full' | 'too_large' | 'rejected' | 'closed'
+type Ports = Pick<OutboxOptions, 'transport' | 'clock' | 'random'>
 
-export interface ClientOptions<S> {
+export interface ClientOptions<S> extends Omit<OutboxOptions, keyof Ports>, Partial<Ports> {
   /** Address of the collector, such as `https://events.example.com`. */
   readonly url: string
+  /** Write key. */
   readonly key?: string
   readonly context?: ContextOf<S> & BuiltInContext
-  /** Name and version that the ledger shows. */
+  /** Name and version that the ledger shows, at most 64 characters. */
   readonly sdk?: string
   /** How long an event may wait for its batch to close, ms. */
   readonly flushMs?: number
+  /** Events of a batch. */
   readonly batchEvents?: number
+  /** Estimated bytes of a batch. */
   readonly batchBytes?: number
-  readonly queueBatches?: number
-  readonly queueBytes?: number
-  readonly transport?: Transport
-  readonly clock?: Clock
-  readonly random?: Random
-  /** Called with each answer of the collector; in development it names every event that does not fit. */
-  readonly onAnswer?: (answer: unknown) => void
+  /** Called with every drop as it happens. */
   readonly onDrop?: (reason: DropReason, first: number, count: number) => void
 }
 
@@ -38,12 +34,16 @@ export interface BuiltInContext {
   readonly session?: string
 }
 
+/** Always `numbered = accepted + dropped + queued`. */
 export interface ClientStats {
   /** Events logged so far. */
   readonly numbered: number
   /** Events that the collector answered for: landed or in quarantine. */
   readonly accepted: number
+  /** Those of the accepted that are in quarantine, as far as answers arrived. */
   readonly quarantined: number
+  /** Those of the accepted that the collector had already when they came. */
+  readonly duplicate: number
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
   /** Events that wait to be sent. */
   readonly queued: number
@@ -54,7 +54,7 @@ export interface Client<S> {
   log<N extends keyof EventsOf<S> & string>(name: N, fields: EventsOf<S>[N]): void
   /** Changes the context of all events from now on; undefined members are removed. */
   setContext(change: Partial<ContextOf<S> & BuiltInContext>): void
-  /** Sends what was logged; true once all of it is accepted or dropped, false when that takes too long. */
+  /** Sends what was logged; true once all of it is accepted or dropped, false when that takes too long. Never rejects. */
   flush(options?: { readonly timeoutMs?: number }): Promise<boolean>
   /** Flushes for at most `clientCloseMsMax`, and stops; a later flush() tries again. Events logged later are counted as dropped. */
   close(): Promise<void>
@@ -63,323 +63,137 @@ export interface Client<S> {
   readonly boot: string
 }
 
-type DropReport = [reason: DropReason, first: number, count: number]
-
-/** A closed batch. Its lines never change, so that a repeat is the same to the byte. */
-interface Batch {
-  readonly seq: number
-  readonly first: number
-  readonly count: number
-  /** JSON of the context. */
-  readonly context: string
-  readonly lines: string
-  readonly dropped: readonly DropReport[]
-  attempted: boolean
-}
-
-/** Every option that has a default. */
-type Needed = 'transport' | 'clock' | 'random'
-
 export class ColumnarClient<S> implements Client<S> {
   readonly boot: string
-  readonly #options: ClientOptions<S> & Required<Pick<ClientOptions<S>, Needed>>
-  readonly #url: string
-  readonly #booted: number
+  readonly #options: ClientOptions<S> & Ports
   readonly #open = new Columns()
-  readonly #queue: Batch[] = []
+  readonly #outbox: Outbox
   readonly #dropped: Partial<Record<DropReason, number>> = {}
-  readonly #waiting = new Set<() => void>()
-  #context: string
-  #values: Record<string, unknown>
-  #reports: DropReport[] = []
+  #context: Readonly<Record<string, unknown>> = {}
+  /** Characters of the context as JSON. */
+  #contextSize = 2
   #next = 0
-  #first = 0
   #seq = 0
-  #queueBytes = 0
-  #accepted = 0
-  #quarantined = 0
-  #rtt: number | undefined
-  #failures = 0
-  #single = false
-  #sending = false
-  #closed = false
+  #closing: Promise<void> | undefined
   #cancelAge: (() => void) | undefined
-  #cancelRetry: (() => void) | undefined
-  /** Whether the wait at hand was asked for by Retry-After. */
-  #told = false
 
-  constructor(options: ClientOptions<S> & Required<Pick<ClientOptions<S>, Needed>>) {
-    const { url, clock, random, context } = options
+  constructor(options: ClientOptions<S> & Ports) {
+    this.boot = base64(options.random.bytes(16))
+      .slice(0, 22)
+      .replaceAll('+', '-')
+      .replaceAll('/', '_')
     this.#options = options
-    this.#url = `${url.replace(/\/+$/, '')}/v1/events`
-    this.#booted = clock.wall() - clock.monotonic()
-    this.boot = base64url(random.bytes(16))
-    this.#values = { ...context }
-    this.#context = JSON.stringify(this.#values)
+    this.#outbox = new Outbox(options, this.boot, (reason, first, count) => {
+      this.#dropped[reason] = (this.#dropped[reason] ?? 0) + count
+      this.#startAge()
+      try {
+        options.onDrop?.(reason, first, count)
+      } catch {
+        // A failure of the app's own: the client neither stops nor throws because of it.
+      }
+    })
+    this.setContext({ ...options.context } as Partial<ContextOf<S> & BuiltInContext>)
   }
 
   get stats(): ClientStats {
-    const dropped = Object.values(this.#dropped).reduce((sum, count) => sum + count, 0)
-    return {
-      numbered: this.#next,
-      accepted: this.#accepted,
-      quarantined: this.#quarantined,
-      dropped: { ...this.#dropped },
-      queued: this.#next - this.#accepted - dropped,
-    }
+    const { accepted, quarantined, duplicate } = this.#outbox
+    let queued = this.#next - accepted
+    for (const count of Object.values(this.#dropped)) queued -= count
+    const dropped = { ...this.#dropped }
+    return { numbered: this.#next, accepted, quarantined, duplicate, dropped, queued }
   }
 
   log<N extends keyof EventsOf<S> & string>(name: N, fields: EventsOf<S>[N]): void {
-    if (this.#closed) {
-      this.#drop('closed', this.#next++, 1)
-      return
+    if (this.#closing) return this.#drop('closed')
+    const {
+      clock,
+      batchEvents = limits.clientBatchEventsMax,
+      batchBytes = limits.clientBatchBytesMax,
+    } = this.#options
+    const at = tenths(clock.monotonic())
+    const whole = limits.clientBodyBytesMax - this.#contextSize
+    const room = { left: whole }
+    let encoded: Record<string, unknown>
+    try {
+      encoded = encodeObject(fields as object, room)
+    } catch {
+      return this.#drop(room.left < 0 ? 'too_large' : 'not_encodable')
     }
-    const at = Math.round(this.#options.clock.monotonic() * 10) / 10
-    if (!this.#add(name, at, fields as Record<string, unknown>)) {
-      // The number is used up: numbers of a batch are contiguous, so that the batch ends before it.
-      this.#closeBatch()
-      this.#drop('not_encodable', this.#next++, 1)
-      return
-    }
+    // From here on no code of the app runs, so that number and row are taken together.
+    const open = this.#open
+    const size = whole - room.left
+    if (open.size + size > batchBytes) this.#closeBatch()
+    open.add(name, at, encoded, size)
     this.#next++
-    const { batchEvents = limits.clientBatchEventsMax, batchBytes = limits.clientBatchBytesMax } =
-      this.#options
-    if (this.#open.count >= batchEvents || this.#open.bytes >= batchBytes) {
-      this.#closeBatch()
-      this.#pump()
-    } else this.#startAge()
+    if (open.count >= batchEvents || open.size >= batchBytes) this.#closeBatch()
+    else this.#startAge()
   }
 
   setContext(change: Partial<ContextOf<S> & BuiltInContext>): void {
-    const values = { ...this.#values, ...change }
-    const context = JSON.stringify(values)
-    if (context === this.#context) return
+    const context = { ...this.#context }
+    for (const [name, value] of Object.entries({ ...change })) context[name] = contextValue(value)
+    const json = JSON.stringify(context)
+    if (json === JSON.stringify(this.#context)) return
     this.#closeBatch()
-    this.#values = values
     this.#context = context
-    this.#pump()
+    this.#contextSize = json.length
   }
 
-  async flush(options: { readonly timeoutMs?: number } = {}): Promise<boolean> {
-    const timeoutMs = options.timeoutMs ?? limits.clientRequestMsMax
-    this.#closeBatch()
-    if (this.#reports.length > 0) this.#enqueue('', 0)
-    const upTo = this.#seq
-    const settled = (): boolean => this.#queue.every(({ seq }) => seq >= upTo)
-    // Who asks for it now has reason to believe that it works now; only the collector's own word makes it wait.
-    if (!this.#told) this.#stopWaiting()
-    this.#pump()
-    if (settled()) return true
-    return new Promise((resolve) => {
-      const end = (result: boolean): void => {
-        this.#waiting.delete(check)
-        cancel()
-        resolve(result)
-      }
-      const check = (): void => {
-        if (settled()) end(true)
-      }
-      const cancel = this.#options.clock.after(timeoutMs, () => end(false))
-      this.#waiting.add(check)
-    })
+  flush({
+    timeoutMs = limits.clientRequestMsMax,
+  }: { readonly timeoutMs?: number } = {}): Promise<boolean> {
+    this.#closeBatch(true)
+    return this.#outbox.settled(this.#seq, timeoutMs)
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const { clock } = this.#options
+    const end = clock.monotonic() + limits.clientCloseMsMax
     await this.flush({ timeoutMs: limits.clientCloseMsMax })
-    this.#stopWaiting()
+    // What the collector refused is still to be reported.
+    if (this.#outbox.silent) await this.flush({ timeoutMs: end - clock.monotonic() })
+    this.#outbox.stop()
   }
 
-  #stopWaiting(): void {
-    this.#cancelRetry?.()
-    this.#cancelRetry = undefined
-  }
-
-  #add(name: string, at: number, fields: Readonly<Record<string, unknown>>): boolean {
-    if (this.#open.count === 0) this.#first = this.#next
-    try {
-      return this.#open.add(name, at, fields)
-    } catch {
-      // A getter of the app's own object threw.
-      return false
-    }
+  /** Drops the event at hand. Its number is used up: numbers of a batch are contiguous, so that the batch ends before it. */
+  #drop(reason: DropReason): void {
+    this.#closeBatch()
+    this.#outbox.drop(reason, this.#next++, 1)
   }
 
   #startAge(): void {
+    if (this.#closing) return
     this.#cancelAge ??= this.#options.clock.after(
       this.#options.flushMs ?? limits.clientBatchAgeMsMax,
-      () => {
-        this.#closeBatch()
-        this.#pump()
-      },
+      () => this.#closeBatch(true),
     )
   }
 
-  #closeBatch(): void {
+  /** Closes the open batch; with `report` one of no events, where drops have no other to report them. */
+  #closeBatch(report = false): void {
     this.#cancelAge?.()
     this.#cancelAge = undefined
     const { count } = this.#open
-    if (count > 0) this.#enqueue(this.#open.take(), count)
-  }
-
-  /** Queues a closed batch; one of no events carries drop reports alone. */
-  #enqueue(lines: string, count: number): void {
-    const batch: Batch = {
-      seq: this.#seq++,
-      first: count === 0 ? this.#next : this.#first,
-      count,
-      context: this.#context,
-      lines,
-      dropped: this.#reports,
-      attempted: false,
+    if (count > 0 || (report && this.#outbox.silent)) {
+      const lines = this.#open.take()
+      const size = this.#contextSize + lines.length + 256
+      const first = this.#next - count
+      this.#outbox.push({ seq: this.#seq++, first, count, ctx: this.#context, lines, size })
     }
-    this.#reports = []
-    this.#queue.push(batch)
-    this.#queueBytes += lines.length
-    this.#bound()
-  }
-
-  /** Drops the oldest batches that were never on their way, until the queue is within its bounds. */
-  #bound(): void {
-    const { queueBatches = limits.clientQueueBatchesMax, queueBytes = limits.clientQueueBytesMax } =
-      this.#options
-    while (this.#queue.length > queueBatches || this.#queueBytes > queueBytes) {
-      const index = this.#queue.findIndex(({ attempted }) => !attempted)
-      // The newest batch stays: it takes the reports along.
-      if (index === -1 || index === this.#queue.length - 1) return
-      this.#dropBatch(this.#queue[index]!, 'queue_full')
-    }
-  }
-
-  #dropBatch(batch: Batch, reason: DropReason): void {
-    this.#remove(batch)
-    this.#reports = [...batch.dropped, ...this.#reports]
-    if (batch.count > 0) this.#drop(reason, batch.first, batch.count)
-  }
-
-  #remove(batch: Batch): void {
-    this.#queue.splice(this.#queue.indexOf(batch), 1)
-    this.#queueBytes -= batch.lines.length
-  }
-
-  #drop(reason: DropReason, first: number, count: number): void {
-    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + count
-    const last = this.#reports.at(-1)
-    if (last?.[0] === reason && last[1] + last[2] === first) last[2] += count
-    else this.#reports.push([reason, first, count])
-    this.#options.onDrop?.(reason, first, count)
-    if (this.#reports.length >= limits.clientDropReportsMax && !this.#closed) this.#enqueue('', 0)
-  }
-
-  /** Sends what is queued, one body at a time. */
-  #pump(): void {
-    if (this.#sending || this.#cancelRetry !== undefined || this.#queue.length === 0) return
-    this.#sending = true
-    void this.#send()
-  }
-
-  async #send(): Promise<void> {
-    const { clock, transport, key } = this.#options
-    const batches = this.#nextBatches()
-    for (const batch of batches) batch.attempted = true
-    const sent = clock.monotonic()
-    const body = batches.map((batch) => this.#header(batch, sent) + batch.lines).join('')
-    const timeoutMs = limits.clientRequestMsMax
-    const answer = await transport.send(body, { url: this.#url, key, timeoutMs })
-    this.#sending = false
-    const tookMs = clock.monotonic() - sent
-    const retryMs = this.#settle(batches, answer, tookMs)
-    for (const check of this.#waiting) check()
-    if (retryMs === undefined) this.#pump()
-    else {
-      this.#cancelRetry = clock.after(retryMs, () => {
-        this.#cancelRetry = undefined
-        this.#pump()
-      })
-    }
-  }
-
-  #nextBatches(): Batch[] {
-    const batches: Batch[] = []
-    let bytes = 0
-    for (const batch of this.#queue) {
-      bytes += batch.lines.length + batch.context.length + 300
-      const full = batches.length >= limits.clientBodyBatchesMax || bytes > limits.clientBodyBytesMax
-      if (batches.length > 0 && (full || this.#single)) break
-      batches.push(batch)
-    }
-    return batches
-  }
-
-  /** Header line of a batch (PROTOCOL.md §3); only `sent` and `rtt` differ between attempts. */
-  #header({ seq, first, count, context, dropped }: Batch, sent: number): string {
-    const head = {
-      boot: this.boot,
-      seq,
-      first,
-      count,
-      sent,
-      booted: this.#booted,
-      rtt: this.#rtt,
-      sdk: this.#options.sdk,
-      dropped: dropped.length === 0 ? undefined : dropped,
-    }
-    return `${JSON.stringify(head).slice(0, -1)},"ctx":${context}}\n`
-  }
-
-  /** Acts on an answer; how long to wait before the next attempt, or undefined for not at all. */
-  #settle(
-    batches: readonly Batch[],
-    answer: TransportAnswer | undefined,
-    tookMs: number,
-  ): number | undefined {
-    const status = answer?.status ?? 0
-    if (status >= 200 && status < 300 && this.#accept(batches, answer!.body)) {
-      this.#rtt = Math.min(this.#rtt ?? Infinity, Math.round(tookMs * 10) / 10)
-      this.#failures = 0
-      this.#single = false
-      return undefined
-    }
-    if (status === 413) {
-      if (batches.length === 1) this.#dropBatch(batches[0]!, 'too_large')
-      this.#single = true
-      return undefined
-    }
-    if (status >= 400 && status < 500 && ![401, 408, 429].includes(status)) {
-      for (const batch of batches) this.#dropBatch(batch, 'rejected')
-      return undefined
-    }
-    const most = Math.min(limits.clientRetryMsMax, limits.clientRetryMsMin * 2 ** this.#failures++)
-    this.#told = answer?.retryAfterMs !== undefined
-    // Full jitter: devices that failed together do not come back together.
-    return Math.max(answer?.retryAfterMs ?? 0, this.#options.random.float() * most)
-  }
-
-  /** Takes what the answer speaks of off the queue; false when it is not the collector's answer. */
-  #accept(batches: readonly Batch[], body: string): boolean {
-    let answers: readonly { boot: string; seq: number; quarantined: number }[]
-    try {
-      const parsed = JSON.parse(body) as { batches: typeof answers }
-      answers = [...parsed.batches]
-      this.#options.onAnswer?.(parsed)
-    } catch {
-      return false
-    }
-    for (const batch of batches) {
-      const answered = answers.find(({ boot, seq }) => boot === this.boot && seq === batch.seq)
-      if (answered === undefined) continue
-      this.#remove(batch)
-      this.#accepted += batch.count
-      this.#quarantined += answered.quarantined
-    }
-    return answers.length > 0
+    this.#outbox.pump()
   }
 }
 
-function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+/** The wire form of a context value. What has none is sent as a text that the collector refuses by name; left out, nobody would see it. */
+function contextValue(value: unknown): unknown {
+  if (value === undefined) return undefined
+  try {
+    return encode(value, { left: limits.clientBodyBytesMax })
+  } catch {
+    return 'not_encodable'
+  }
 }

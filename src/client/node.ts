@@ -4,7 +4,9 @@ import { systemRandom } from '../base/random.ts'
 import { type Client, type ClientOptions, ColumnarClient } from './client.ts'
 import { nodeTransport } from './transports/node.ts'
 
-export type { BuiltInContext, Client, ClientOptions, ClientStats, DropReason } from './client.ts'
+export type { Answer, BatchAnswer } from './answer.ts'
+export type { BuiltInContext, Client, ClientOptions, ClientStats } from './client.ts'
+export type { DropReason } from './drops.ts'
 export type { Transport, TransportAnswer, TransportRequest } from './transport.ts'
 export { nodeTransport, type NodeTransportOptions } from './transports/node.ts'
 
@@ -14,6 +16,7 @@ export function createClient<S>(options: ClientOptions<S>): Client<S> {
     transport: nodeTransport(),
     clock: systemClock,
     random: systemRandom,
+    sdk: 'node/0.1.0',
     ...options,
   })
 }

@@ -3,23 +3,18 @@
 export interface TransportRequest {
   readonly url: string
   readonly key: string | undefined
-  readonly timeoutMs: number
+  /** Aborts when the client has waited long enough; whatever comes later is not looked at. */
+  readonly signal: AbortSignal
 }
 
 export interface TransportAnswer {
   readonly status: number
   readonly body: string
-  /** Milliseconds of a Retry-After header. */
-  readonly retryAfterMs?: number | undefined
+  /** The Retry-After header as it came: seconds or a date (RFC 9110 §10.2.3). */
+  readonly retryAfter?: string | null | undefined
 }
 
 export interface Transport {
-  /** Sends one body. Undefined: it is not known whether it arrived. Never rejects. */
+  /** Sends one body. Undefined or rejected: it is not known whether it arrived. */
   send(body: string, request: TransportRequest): Promise<TransportAnswer | undefined>
-}
-
-/** Milliseconds of a Retry-After header in seconds (RFC 9110 §10.2.3). */
-export function retryAfterMs(header: string | null | undefined): number | undefined {
-  const seconds = Number(header ?? NaN)
-  return seconds >= 0 ? seconds * 1000 : undefined
 }

@@ -9,7 +9,14 @@ import { batchesAnswer, errorAnswer } from './answer.ts'
 import { type BatchIdentity, Boots, Fingerprints } from './boots.ts'
 import { type BatchPart, bootWords, type BytesPart, splitBody } from './decode.ts'
 import type { Intake, IntakeAnswer, RequestFacts } from './intake.ts'
-import { landBatch, landDuplicate, landRefused, type Arrival, type Ground, type Outcome } from './land.ts'
+import {
+  landBatch,
+  landDuplicate,
+  landRefused,
+  type Arrival,
+  type Ground,
+  type Outcome,
+} from './land.ts'
 import { Ledger } from './ledger.ts'
 import { writeQuarantined } from './quarantine.ts'
 import type { IntakeCounts } from './counts.ts'
@@ -36,7 +43,11 @@ interface Meta {
   readonly facts: RequestFacts
   /** A batch known to be a repeat when it came: its payload is the header line alone. */
   readonly duplicate?: true
-  readonly bytes?: { readonly code: BytesPart['code']; readonly message: string; readonly events: number }
+  readonly bytes?: {
+    readonly code: BytesPart['code']
+    readonly message: string
+    readonly events: number
+  }
 }
 
 const NO_BOOT = new Uint8Array(16)
@@ -83,6 +94,10 @@ export class Admission implements Intake {
     const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     const parts = splitBody(buffer)
     if (parts.length === 0) return errorAnswer(error('body_empty', 'no line in the body'))
+    if (parts.length > limits.bodyBatchesMax) {
+      const message = `${parts.length} batches in a body, at most ${limits.bodyBatchesMax} are allowed`
+      return errorAnswer(error('body_too_large', message))
+    }
     const meta = Buffer.from(JSON.stringify({ facts } satisfies Meta))
     const outcomes: Outcome[] = []
     let last: Appended | undefined
@@ -131,7 +146,8 @@ export class Admission implements Intake {
     } else {
       const body = Buffer.from(frame.payload.buffer, frame.payload.byteOffset, frame.payload.length)
       const [part] = splitBody(body)
-      if (part?.kind !== 'batch') throw error('log_corrupt', `no batch in the frame at ${stored.offset}`)
+      if (part?.kind !== 'batch')
+        throw error('log_corrupt', `no batch in the frame at ${stored.offset}`)
       const arrival = { part, body, facts: meta.facts, fingerprint: frame.fingerprint }
       const boot = bootWords(part.header.boot)
       if (meta.duplicate === true) landDuplicate(ground, arrival)
@@ -148,7 +164,8 @@ export class Admission implements Intake {
     meta: Uint8Array,
   ): Result<{ outcome: Outcome; appended: Appended }> {
     const ground = this.#ground(facts)
-    if (ground === undefined) return { ok: false, error: error('not_ready', 'the engine is behind') }
+    if (ground === undefined)
+      return { ok: false, error: error('not_ready', 'the engine is behind') }
     const chunkLines = body.subarray(part.chunksAt, part.end)
     const fingerprint = crc32(chunkLines)
     const boot = bootWords(part.header.boot)
@@ -157,7 +174,8 @@ export class Admission implements Intake {
     if (familiarity === 'full') {
       return { ok: false, error: error('not_ready', 'no room to remember another boot') }
     }
-    const unlogged = this.#unlogged.size === 0 ? undefined : this.#unlogged.get(unloggedKey(part.header))
+    const unlogged =
+      this.#unlogged.size === 0 ? undefined : this.#unlogged.get(unloggedKey(part.header))
     const repeat = familiarity === 'known' && unlogged === undefined
     const arrival = { part, body, facts, fingerprint }
     const duplicate = repeat && !this.#conflicts(identity, fingerprint)
@@ -168,7 +186,9 @@ export class Admission implements Intake {
       first: identity.first,
       count: identity.count,
       fingerprint,
-      meta: duplicate ? Buffer.from(JSON.stringify({ facts, duplicate: true } satisfies Meta)) : meta,
+      meta: duplicate
+        ? Buffer.from(JSON.stringify({ facts, duplicate: true } satisfies Meta))
+        : meta,
       payload: body.subarray(part.start, duplicate ? part.chunksAt : part.end),
     }
     const appended = this.#options.log.append(frame)
@@ -180,7 +200,9 @@ export class Admission implements Intake {
       })
       return { ok: true, value: { outcome: unlogged, appended: appended.value } }
     }
-    const outcome = duplicate ? landDuplicate(ground, arrival) : this.#land(ground, arrival, identity)
+    const outcome = duplicate
+      ? landDuplicate(ground, arrival)
+      : this.#land(ground, arrival, identity)
     this.#options.counts.add(outcome)
     return { ok: true, value: { outcome, appended: appended.value } }
   }
@@ -217,11 +239,16 @@ export class Admission implements Intake {
 
   #takeBytes(
     bytes: Uint8Array,
-    problem: { readonly code: BytesPart['code']; readonly message: string; readonly events: number },
+    problem: {
+      readonly code: BytesPart['code']
+      readonly message: string
+      readonly events: number
+    },
     facts: RequestFacts,
   ): Result<{ outcome: undefined; appended: Appended }> {
     const ground = this.#ground(facts)
-    if (ground === undefined) return { ok: false, error: error('not_ready', 'the engine is behind') }
+    if (ground === undefined)
+      return { ok: false, error: error('not_ready', 'the engine is behind') }
     const { code, message, events } = problem
     const meta: Meta = { facts, bytes: { code, message, events } }
     const appended = this.#options.log.append({

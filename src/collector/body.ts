@@ -106,7 +106,10 @@ function attempt(decode: () => Buffer, limits: BodyLimits): Result<Buffer> {
   }
 }
 
-async function attemptAsync(decoding: Promise<Buffer>, limits: BodyLimits): Promise<Result<Buffer>> {
+async function attemptAsync(
+  decoding: Promise<Buffer>,
+  limits: BodyLimits,
+): Promise<Result<Buffer>> {
   try {
     return ok(await decoding)
   } catch (cause) {

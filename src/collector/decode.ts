@@ -72,9 +72,12 @@ export function splitBody(body: Buffer): Part[] {
       if (lost !== undefined) parts.push({ kind: 'bytes', ...lost })
       lost = undefined
       open = undefined
-      const header = readHeader(line.object!)
+      const header =
+        line.end - line.start > limits.headerBytesMax
+          ? `the header line is longer than ${limits.headerBytesMax} bytes`
+          : readHeader(line.object)
       if (typeof header === 'string') {
-        lost = broken(line, next, 'header_invalid', header, eventsOf(line.object!))
+        lost = broken(line, next, 'header_invalid', header, eventsOf(line.object))
       } else {
         open = openBatch(header, line.start, next)
         parts.push(open)

@@ -38,9 +38,8 @@ export async function openEnricher(options: EnrichOptions): Promise<Enricher> {
 
 async function openCountries(): Promise<(address: string) => string | undefined> {
   const require = createRequire(import.meta.url)
-  const file = require.resolve(
-    '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb',
-  )
+  const file =
+    require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb')
   const reader = new Reader<CountryResponse & { country_code?: string }>(await readFile(file))
   return (address) => {
     try {

@@ -120,7 +120,12 @@ class Door {
   #events(request: IncomingMessage, response: ServerResponse, method: string, query: string): void {
     const { keys, cors } = this.#options
     if (method === 'OPTIONS') {
-      this.#answer(request, response, { status: 204, body: '' }, cors.preflight(request.headers.origin))
+      this.#answer(
+        request,
+        response,
+        { status: 204, body: '' },
+        cors.preflight(request.headers.origin),
+      )
       return
     }
     if (method !== 'POST') {
@@ -212,7 +217,11 @@ class Door {
 
   #refuse(request: IncomingMessage, response: ServerResponse, failure: HeadwaterError): void {
     const later = ERRORS[failure.code].retry === 'later'
-    this.#answer(request, response, errorAnswer(failure, later ? defaults.retryAfterSeconds : undefined))
+    this.#answer(
+      request,
+      response,
+      errorAnswer(failure, later ? defaults.retryAfterSeconds : undefined),
+    )
   }
 
   #answer(

@@ -67,7 +67,8 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
   const unknown = new Set<string>(Object.keys(context.extra ?? {}))
   const held: Held[] = []
   let landed = 0
-  for (const object of part.chunks) landed += landChunk(ground, arrival, batch, object, held, unknown)
+  for (const object of part.chunks)
+    landed += landChunk(ground, arrival, batch, object, held, unknown)
   if (part.broken !== undefined) {
     const { code, message, start, end } = part.broken
     const bytes = arrival.body.subarray(start, end)
@@ -118,7 +119,12 @@ function quarantineBatch(ground: Ground, arrival: Arrival, row: number, reason: 
   })
   ground.ledger.close(row, { status: 'quarantined', landed: 0, quarantined: count, missing: 0 })
   ground.epoch.rows += 2
-  return { ...outcome(arrival, 'quarantined', [reason]), landed: 0, quarantined: count, unknown: NONE }
+  return {
+    ...outcome(arrival, 'quarantined', [reason]),
+    landed: 0,
+    quarantined: count,
+    unknown: NONE,
+  }
 }
 
 function outcome(
@@ -178,7 +184,9 @@ function landChunk(
 }
 
 /** The chunk of a line with its arrays seen to be of one length, or what is wrong with it. */
-function readChunk(object: Readonly<Record<string, unknown>>): Chunk | 'chunk_invalid' | 'column_length' {
+function readChunk(
+  object: Readonly<Record<string, unknown>>,
+): Chunk | 'chunk_invalid' | 'column_length' {
   const { n, at, within, cols } = object
   if (!Array.isArray(n) || !Array.isArray(at)) return 'chunk_invalid'
   if (typeof cols !== 'object' || cols === null || Array.isArray(cols)) return 'chunk_invalid'
@@ -209,7 +217,8 @@ function heldChunk(
     column_length: 'the arrays of the chunk are not of one length',
     event_unknown: `no event type ${JSON.stringify(type)}`,
   }
-  const code: keyof typeof messages = problem ?? (type === undefined ? 'chunk_invalid' : 'event_unknown')
+  const code: keyof typeof messages =
+    problem ?? (type === undefined ? 'chunk_invalid' : 'event_unknown')
   const entry = {
     ...origin(arrival),
     type,
@@ -255,10 +264,10 @@ function heldEvent(
   return { entry, events: unnumbered ? 'rest' : 1 }
 }
 
-function origin({ part: { header }, facts }: Arrival): Pick<
-  Quarantined,
-  'received' | 'source' | 'sdk' | 'boot' | 'seq' | 'context'
-> {
+function origin({
+  part: { header },
+  facts,
+}: Arrival): Pick<Quarantined, 'received' | 'source' | 'sdk' | 'boot' | 'seq' | 'context'> {
   return {
     received: facts.received,
     source: facts.source,

@@ -113,7 +113,8 @@ export class Ledger {
 
   #builtIn(row: number, name: string, value: unknown): boolean {
     if (value === null || value === undefined) return true
-    if (typeof value !== 'string' || value.length > BUILT_IN_MAX || !value.isWellFormed()) return false
+    if (typeof value !== 'string' || value.length > BUILT_IN_MAX || !value.isWellFormed())
+      return false
     this.#table.set(name, row, value)
     return true
   }

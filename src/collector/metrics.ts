@@ -32,11 +32,27 @@ export function createMetrics(options: MetricsOptions): Registry {
   const { intake, door } = options
   const counters: Reading[] = [
     { name: 'batches_total', help: 'Batches that arrived.', read: () => intake.batches },
-    { name: 'duplicate_batches_total', help: 'Batches known already.', read: () => intake.duplicates },
+    {
+      name: 'duplicate_batches_total',
+      help: 'Batches known already.',
+      read: () => intake.duplicates,
+    },
     { name: 'landed_events_total', help: 'Events taken into tables.', read: () => intake.landed },
-    { name: 'quarantined_events_total', help: 'Events in quarantine.', read: () => intake.quarantined },
-    { name: 'body_bytes_total', help: 'Bytes of bodies as they arrived.', read: () => door.bodyBytes },
-    { name: 'decoded_bytes_total', help: 'Bytes of bodies decompressed.', read: () => door.decodedBytes },
+    {
+      name: 'quarantined_events_total',
+      help: 'Events in quarantine.',
+      read: () => intake.quarantined,
+    },
+    {
+      name: 'body_bytes_total',
+      help: 'Bytes of bodies as they arrived.',
+      read: () => door.bodyBytes,
+    },
+    {
+      name: 'decoded_bytes_total',
+      help: 'Bytes of bodies decompressed.',
+      read: () => door.decodedBytes,
+    },
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -46,9 +62,27 @@ export function createMetrics(options: MetricsOptions): Registry {
     })
   }
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
-  labelled(registry, 'quarantine_reasons_total', 'Quarantine rows by reason.', 'reason', intake.reasons)
-  labelled(registry, 'unread_parts_total', 'Parts of bodies that are no batch.', 'reason', intake.unread)
-  labelled(registry, 'unknown_fields_total', 'Batches with a field unknown to the specification.', 'field', intake.unknown)
+  labelled(
+    registry,
+    'quarantine_reasons_total',
+    'Quarantine rows by reason.',
+    'reason',
+    intake.reasons,
+  )
+  labelled(
+    registry,
+    'unread_parts_total',
+    'Parts of bodies that are no batch.',
+    'reason',
+    intake.unread,
+  )
+  labelled(
+    registry,
+    'unknown_fields_total',
+    'Batches with a field unknown to the specification.',
+    'field',
+    intake.unknown,
+  )
   for (const { name, help, read } of options.gauges) {
     const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
     collecting(gauge, () => gauge.set(read()))

@@ -49,11 +49,20 @@ export function columnFor(field: Field): Column {
     case 'list':
       return new ListColumn(field, columnFor(type.element), limits.listElementsMax)
     case 'map': {
-      const members = [['key', columnFor(MAP_KEY)] as const, ['value', columnFor(type.value)] as const]
-      return new MapColumn(field, new StructColumn(entryField(type.value), members), limits.listElementsMax)
+      const members = [
+        ['key', columnFor(MAP_KEY)] as const,
+        ['value', columnFor(type.value)] as const,
+      ]
+      return new MapColumn(
+        field,
+        new StructColumn(entryField(type.value), members),
+        limits.listElementsMax,
+      )
     }
     case 'struct': {
-      const members = Object.entries(type.fields).map(([name, member]) => [name, columnFor(member)] as const)
+      const members = Object.entries(type.fields).map(
+        ([name, member]) => [name, columnFor(member)] as const,
+      )
       return new StructColumn(field, members)
     }
     default:

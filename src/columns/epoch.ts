@@ -52,6 +52,13 @@ export class Epoch {
     return made
   }
 
+  /** Files that the epoch will become: one for each day of each table. */
+  get files(): number {
+    let files = 2
+    for (const { days } of this.#tables.values()) files += days.size
+    return files
+  }
+
   get empty(): boolean {
     return this.batches.rows === 0 && this.quarantine.rows === 0
   }

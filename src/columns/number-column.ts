@@ -85,4 +85,3 @@ export class HugeDecimalColumn extends Column {
     this.data = grown
   }
 }
-

@@ -85,9 +85,15 @@ function fieldTypeOf(type: IcebergType): Field['type'] {
           fields: Object.fromEntries(type.fields.map((member) => [member.name, fieldOf(member)])),
         }
       case 'list':
-        return { kind: 'list', element: fieldOf({ type: type.element, required: type['element-required'] }) }
+        return {
+          kind: 'list',
+          element: fieldOf({ type: type.element, required: type['element-required'] }),
+        }
       case 'map':
-        return { kind: 'map', value: fieldOf({ type: type.value, required: type['value-required'] }) }
+        return {
+          kind: 'map',
+          value: fieldOf({ type: type.value, required: type['value-required'] }),
+        }
     }
   }
   const decimal = /^decimal\((\d+), ?(\d+)\)$/.exec(type)

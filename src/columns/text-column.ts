@@ -90,4 +90,3 @@ export class JsonColumn extends StringColumn {
     return super.putOne(JSON.stringify(value), row)
   }
 }
-

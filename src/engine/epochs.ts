@@ -31,7 +31,8 @@ export class EpochQueue {
   /** The epoch for batches received on `day` (days since 1970); undefined while behind. */
   open(day: number): Epoch | undefined {
     if (this.behind) return undefined
-    if (this.#open.day !== undefined && this.#open.day !== day && !this.#open.empty) this.#seal()
+    const { day: openDay, empty, files } = this.#open
+    if (!empty && (openDay !== day || files > limits.epochFilesMax)) this.#seal()
     this.#open.day = day
     return this.#open
   }

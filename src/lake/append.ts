@@ -16,7 +16,13 @@ import {
   type ManifestHeader,
   primitiveTypes,
 } from './manifest.ts'
-import { currentSchema, currentSnapshot, type Id, type Metadata, type Snapshot } from './metadata.ts'
+import {
+  currentSchema,
+  currentSnapshot,
+  type Id,
+  type Metadata,
+  type Snapshot,
+} from './metadata.ts'
 import { encodeBound } from './values.ts'
 
 /** What a table is at one version of the catalog. */
@@ -55,15 +61,13 @@ export async function prepareAppend(
   const types = primitiveTypes(currentSchema(table.metadata).fields)
   // Below 2^53, so that clients that read JSON numbers as doubles get it right.
   const snapshotId = 1 + below(ports.random, Number.MAX_SAFE_INTEGER - 1)
-  const entries = files.map(
-    (file): ManifestEntry => ({
-      status: 1,
-      snapshotId,
-      sequence: null,
-      fileSequence: null,
-      dataFile: dataFileRecord(file, locationOf(file.path), types),
-    }),
-  )
+  const entries = files.map((file): ManifestEntry => ({
+    status: 1,
+    snapshotId,
+    sequence: null,
+    fileSequence: null,
+    dataFile: dataFileRecord(file, locationOf(file.path), types),
+  }))
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
   const days = files.map(({ day }) => day)
   const written = await writeManifest(table, entries, ports)

@@ -143,7 +143,7 @@ class AvroWriter {
       return
     }
     const type = typeof schema === 'string' ? schema : (schema as AvroRecord).type
-    switch (type as string) {
+    switch (type) {
       case 'null':
         return
       case 'boolean':
@@ -185,7 +185,7 @@ class AvroWriter {
         return
       }
       default:
-        assert(false, `the Avro type ${String(type)} is written`)
+        assert(false, `the Avro type ${type} is written`)
     }
   }
 }
@@ -203,7 +203,8 @@ class AvroReader {
   }
 
   raw(length: number): Buffer {
-    if (length < 0 || this.#at + length > this.#bytes.length) throw new Error('Avro data ends early')
+    if (length < 0 || this.#at + length > this.#bytes.length)
+      throw new Error('Avro data ends early')
     this.#at += length
     return this.#bytes.subarray(this.#at - length, this.#at)
   }
@@ -251,7 +252,7 @@ class AvroReader {
       return this.value(branch)
     }
     const type = typeof schema === 'string' ? schema : (schema as AvroRecord).type
-    switch (type as string) {
+    switch (type) {
       case 'null':
         return null
       case 'boolean':

@@ -12,7 +12,7 @@ export function parseExact(text: string): unknown {
   )
 }
 
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+const rawJson = (JSON as unknown as { rawJSON(this: void, text: string): unknown }).rawJSON
 
 /** Writes JSON; bigints become integers. */
 export function stringifyExact(value: unknown): string {

@@ -207,7 +207,11 @@ export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
 
 export function encodeManifestList(
   manifests: readonly ManifestFile[],
-  snapshot: { readonly id: number | bigint; readonly parent: number | bigint | undefined; readonly sequence: number },
+  snapshot: {
+    readonly id: number | bigint
+    readonly parent: number | bigint | undefined
+    readonly sequence: number
+  },
   sync: Uint8Array,
 ): Buffer {
   const records = manifests.map((manifest) => ({
@@ -262,7 +266,7 @@ export function dataFileRecord(
   types: ReadonlyMap<number, string>,
 ): Readonly<Record<string, unknown>> {
   const known = file.columns.filter(({ fieldId }) => types.has(fieldId))
-  const map = <T>(pick: (column: ColumnStatistics) => T | undefined): unknown[] =>
+  const map = (pick: (column: ColumnStatistics) => unknown): unknown[] =>
     known.flatMap((column) => {
       const value = pick(column)
       return value === undefined ? [] : [{ key: column.fieldId, value }]

@@ -42,7 +42,10 @@ export interface Metadata {
   readonly 'current-snapshot-id'?: Id
   readonly refs: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly snapshots: readonly Snapshot[]
-  readonly 'snapshot-log': readonly { readonly 'timestamp-ms': number; readonly 'snapshot-id': Id }[]
+  readonly 'snapshot-log': readonly {
+    readonly 'timestamp-ms': number
+    readonly 'snapshot-id': Id
+  }[]
   readonly 'metadata-log': readonly {
     readonly 'timestamp-ms': number
     readonly 'metadata-file': string
@@ -111,7 +114,8 @@ export function currentSnapshot(metadata: Metadata): Snapshot | undefined {
 export function evolve(metadata: Metadata, wanted: TableSchema): Result<Metadata> {
   const schema = currentSchema(metadata)
   const sameDoc = metadata.properties['comment'] === wanted.doc
-  if (sameDoc && JSON.stringify(schema.fields) === JSON.stringify(wanted.fields)) return ok(metadata)
+  if (sameDoc && JSON.stringify(schema.fields) === JSON.stringify(wanted.fields))
+    return ok(metadata)
   const problem = evolutionProblem(schema.fields, wanted.fields, wanted.name)
   if (problem !== undefined) return failed(problem)
   const known = metadata.schemas.find(
@@ -150,7 +154,12 @@ function follows(old: IcebergType, next: IcebergType): boolean {
   if (typeof old === 'string' || typeof next === 'string') {
     if (old === next || (old === 'int' && next === 'long')) return true
     const [from, to] = [decimal(old), decimal(next)]
-    return from !== undefined && to !== undefined && from.scale === to.scale && from.precision <= to.precision
+    return (
+      from !== undefined &&
+      to !== undefined &&
+      from.scale === to.scale &&
+      from.precision <= to.precision
+    )
   }
   if (old.type === 'list' && next.type === 'list') return follows(old.element, next.element)
   if (old.type === 'map' && next.type === 'map') return follows(old.value, next.value)
@@ -207,7 +216,13 @@ function metadataProblem(value: unknown): string | undefined {
   for (const key of ['table-uuid', 'location'] as const) {
     if (typeof metadata[key] !== 'string') return `${key} is missing`
   }
-  for (const key of ['schemas', 'partition-specs', 'snapshots', 'snapshot-log', 'metadata-log'] as const) {
+  for (const key of [
+    'schemas',
+    'partition-specs',
+    'snapshots',
+    'snapshot-log',
+    'metadata-log',
+  ] as const) {
     if (!Array.isArray(metadata[key])) return `${key} is missing`
   }
   for (const key of ['last-sequence-number', 'last-column-id', 'current-schema-id'] as const) {

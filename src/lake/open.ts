@@ -8,12 +8,27 @@ import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import { locationOf, pathOf, type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
+import {
+  locationOf,
+  pathOf,
+  type Prepared,
+  prepareAppend,
+  readManifest,
+  stageAppend,
+  type Table,
+} from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
 import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { liveFile, primitiveTypes } from './manifest.ts'
-import { currentSchema, currentSnapshot, evolve, type Metadata, newMetadata, stringifyMetadata } from './metadata.ts'
+import {
+  currentSchema,
+  currentSnapshot,
+  evolve,
+  type Metadata,
+  newMetadata,
+  stringifyMetadata,
+} from './metadata.ts'
 import { takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
 import { loadTable } from './load.ts'
@@ -296,7 +311,10 @@ class FileLake implements Lake {
     const now = clock.wall()
     const folder = path.join(base.folder, 'metadata')
     if (base.number === 0) await files.makeDirectory(folder)
-    let metadata: Metadata = { ...base.metadata, 'last-updated-ms': Math.max(now, base.metadata['last-updated-ms']) }
+    let metadata: Metadata = {
+      ...base.metadata,
+      'last-updated-ms': Math.max(now, base.metadata['last-updated-ms']),
+    }
     let { manifests } = base
     const appended = change.appends.get(name)
     if (appended !== undefined && appended.length > 0) {

@@ -18,7 +18,7 @@ export function encodeBound(type: string, value: Bound): Buffer {
     case 'long':
     case 'timestamptz': {
       const bytes = Buffer.alloc(8)
-      bytes.writeBigInt64LE(BigInt(value as bigint))
+      bytes.writeBigInt64LE(BigInt(value as number | bigint))
       return bytes
     }
     case 'double': {
@@ -79,13 +79,13 @@ function fromBigEndian(bytes: Uint8Array): bigint {
 
 /** A lower bound cut to what is kept of it: a prefix is never greater. */
 export function cutLower(value: Bound): Bound {
-  return typeof value === 'string' ? [...value].slice(0, TEXT_BOUND).join('') : value
+  return typeof value === 'string' ? Array.from(value).slice(0, TEXT_BOUND).join('') : value
 }
 
 /** An upper bound cut to what is kept of it: the prefix with its last character raised; undefined where none can be. */
 export function cutUpper(value: Bound): Bound | undefined {
   if (typeof value !== 'string') return value
-  const characters = [...value]
+  const characters = Array.from(value)
   if (characters.length <= TEXT_BOUND) return value
   const kept = characters.slice(0, TEXT_BOUND)
   while (kept.length > 0) {

@@ -31,8 +31,8 @@ export interface FileLogOptions {
   readonly clock: Clock
   readonly limits?: Partial<LogLimits>
   /**
-   * Offset up to which every frame is safe in the lake. An empty log begins there, frames before it are not checked, and
-   * a log that does not reach it is `log_corrupt`. Without it the whole log is checked.
+   * Offset up to which every frame is safe in the lake. An empty log begins there, of segments before it only the first
+   * frame is checked, and a log that does not reach it is `log_corrupt`. Without it the whole log is checked.
    */
   readonly committed?: number
 }
@@ -81,7 +81,7 @@ class SegmentedLog implements FileLog {
   readonly #clock: Clock
   readonly #limits: LogLimits
   readonly #groups: GroupSync
-  /** Never empty once begun: the last file tells the next start where offsets go on. */
+  /** In order. Never empty once begun. */
   readonly #segments: Segment[]
   /** Offset from which on nothing was trimmed. */
   #start: number
@@ -145,7 +145,7 @@ class SegmentedLog implements FileLog {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, { base, end }) => sum + end - base, 0)
+    return this.#segments.reduce((sum, each) => sum + (each.void ? 0 : each.end - each.base), 0)
   }
 
   health(): LogHealth {
@@ -154,7 +154,9 @@ class SegmentedLog implements FileLog {
   }
 
   read(offset: number): AsyncIterable<StoredFrame> {
-    const segments = this.#segments.filter(({ end }) => end > offset).map((each) => ({ ...each }))
+    const segments = this.#segments
+      .filter((each) => each.end > offset && !each.void)
+      .map((each) => ({ ...each }))
     return readSegments(this.#files, segments, offset, this.#start)
   }
 
@@ -168,7 +170,9 @@ class SegmentedLog implements FileLog {
   async #trimOneByOne(offset: number): Promise<void> {
     for (;;) {
       const segment = this.#segments[0]
-      if (segment === undefined || this.#segments.length === 1 || segment.end > offset) return
+      // The segment in which the log ends stays: it tells the next start where offsets go on.
+      const last = this.#segments.findLast((each) => each.end === this.#tail && !each.void)
+      if (segment === undefined || segment === last || segment.end > offset) return
       this.#segments.shift()
       const start = this.#start
       this.#start = segment.end
@@ -197,7 +201,7 @@ class SegmentedLog implements FileLog {
   async #beginSegment(base: number): Promise<Active> {
     const path = segmentPath(this.#directory, base)
     const handle = await this.#files.open(path, 'append')
-    const segment = { path, base, end: base, content: false }
+    const segment = { path, base, end: base, content: false, void: false }
     const active = { segment, handle, before: this.#tail }
     this.#segments.push(segment)
     this.#active = active
@@ -247,18 +251,22 @@ class SegmentedLog implements FileLog {
   async #abandon({ segment, handle, before }: Active): Promise<void> {
     this.#active = undefined
     await closeQuietly(handle)
-    const index = this.#segments.indexOf(segment)
-    if (segment.content || index === 0) {
+    const others = this.#segments.filter((each) => each !== segment)
+    // It may be the only file that still tells where offsets go on, all before it being trimmed.
+    const needed = !others.some((each) => each.end === before && !each.void)
+    if (segment.content || needed) {
       this.#uncut = segment
       await this.#cutQuietly()
       return
     }
-    this.#segments.splice(index, 1)
     this.#tail = before
+    segment.void = true
     try {
       await this.#files.remove(segment.path)
+      await this.#files.sync(this.#directory)
+      this.#segments.splice(this.#segments.indexOf(segment), 1)
     } catch {
-      // It holds nothing that counts, and the next start removes it.
+      // It holds nothing that counts. It is trimmed before the segment behind it, whose first frame is what says so.
     }
   }
 
@@ -266,7 +274,7 @@ class SegmentedLog implements FileLog {
     if (this.#uncut === undefined) return
     const { path, base, end } = this.#uncut
     try {
-      const handle = await this.#files.open(path, 'append')
+      const handle = await this.#files.open(path, 'update')
       try {
         await handle.truncate(end - base)
         await handle.sync()

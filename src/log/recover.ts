@@ -59,7 +59,7 @@ interface Chain {
 
 /**
  * Reads the segments of `directory` and takes away a torn tail (PROTOCOL.md §12). `committed` is an offset behind which
- * everything is safe elsewhere: frames before it are not looked at, and an empty log begins there. Fails with
+ * everything is safe elsewhere: of segments before it only the first frame is looked at, and an empty log begins there. Fails with
  * `log_corrupt`, naming file and offset and changing nothing, or with `disk_failed` or `disk_full`.
  */
 export async function recover(
@@ -169,7 +169,7 @@ async function scan(
     } else {
       content = await scanSegment(files, found, limit, needed, state)
     }
-    segments.push({ path, base, end: state.end, content })
+    segments.push({ path, base, end: state.end, content, void: false })
     const behind = base + size - state.end
     if (limit === undefined && behind > 0) cuts.push({ path, offset: state.end, bytes: behind })
   }
@@ -212,24 +212,29 @@ async function scanSegment(
   return content
 }
 
-/** Takes away what does not count and makes durable what does, so that every later start finds the same. */
+/**
+ * Makes durable what counts and then takes away what does not, so that every later start finds the same. In this order:
+ * the last segment may be what says that others are void.
+ */
 async function repair(
   files: Files,
   directory: string,
   recovered: Recovered,
   chain: Chain,
 ): Promise<void> {
-  for (const { path } of chain.void) await files.remove(path)
+  const { end } = recovered
   const last = chain.kept.at(-1)?.found
   if (last !== undefined) {
-    const handle = await files.open(last.path, 'update')
-    try {
-      if (last.base + last.size > recovered.end) await handle.truncate(recovered.end - last.base)
+    await updateFile(files, last.path, async (handle) => {
+      if (last.base + last.size > end) await handle.truncate(end - last.base)
       await rewrite(handle, last.base, recovered)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    })
+  }
+  await files.sync(directory)
+  for (const { path, base } of chain.void) {
+    // The segment that goes on at the end stays, empty, so that the offset is never forgotten.
+    if (base === end) await updateFile(files, path, (handle) => handle.truncate(0))
+    else await files.remove(path)
   }
   await files.sync(directory)
 }
@@ -254,6 +259,21 @@ async function withFile<T>(
   const handle = await files.open(path, 'read')
   try {
     return await use(handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Changes a file and makes the change durable. */
+async function updateFile(
+  files: Files,
+  path: string,
+  change: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await files.open(path, 'update')
+  try {
+    await change(handle)
+    await handle.sync()
   } finally {
     await handle.close()
   }

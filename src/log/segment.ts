@@ -14,6 +14,8 @@ export interface Segment {
   end: number
   /** Whether it holds a frame other than probes. */
   content: boolean
+  /** Whether nothing in it counts and its file, perhaps gone already, only waits to be removed for good. */
+  void: boolean
 }
 
 /** A whole frame with a good checksum. */

@@ -41,7 +41,10 @@ const engine = z
 
 const enrich = z
   .strictObject({
-    country: z.boolean().default(true).describe('Country from the address; the address is not kept.'),
+    country: z
+      .boolean()
+      .default(true)
+      .describe('Country from the address; the address is not kept.'),
     userAgent: z.boolean().default(true).describe('Browser, system, device and robot flag.'),
   })
   .prefault({})

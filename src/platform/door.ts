@@ -66,13 +66,29 @@ function gauges(
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
     [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
   return [
-    { name: 'ready', help: '1 while events are taken.', read: () => (intake.ready().length === 0 ? 1 : 0) },
+    {
+      name: 'ready',
+      help: '1 while events are taken.',
+      read: () => (intake.ready().length === 0 ? 1 : 0),
+    },
     { name: 'boots', help: 'Boots remembered for duplicates.', read: () => admission.boots },
-    { name: 'in_flight_bytes', help: 'Bytes of bodies in memory.', read: () => collector()?.inFlightBytes ?? 0 },
+    {
+      name: 'in_flight_bytes',
+      help: 'Bytes of bodies in memory.',
+      read: () => collector()?.inFlightBytes ?? 0,
+    },
     { name: 'connections', help: 'Open connections.', read: () => collector()?.connections ?? 0 },
     { name: 'log_bytes', help: 'Bytes of the log on disk.', read: () => log.bytes },
-    { name: 'log_offset', help: 'Offset after the last durable frame.', read: () => log.durableEnd },
-    { name: 'lake_offset', help: 'Log offset that the lake covers.', read: () => lake.state.offset },
+    {
+      name: 'log_offset',
+      help: 'Offset after the last durable frame.',
+      read: () => log.durableEnd,
+    },
+    {
+      name: 'lake_offset',
+      help: 'Log offset that the lake covers.',
+      read: () => lake.state.offset,
+    },
     { name: 'lake_version', help: 'Commits of the lake.', read: () => lake.state.version },
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },

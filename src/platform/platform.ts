@@ -97,7 +97,12 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     offset: lake.value.state.offset,
   })
   if (!created.ok) return closing(lake.value, created.error)
-  const log = await openFileLog({ directory: path.join(project.data, 'log'), files, clock })
+  const log = await openFileLog({
+    directory: path.join(project.data, 'log'),
+    files,
+    clock,
+    committed: lake.value.state.offset,
+  })
   if (!log.ok) return closing(lake.value, log.error)
   const queue = new EpochQueue(schemas)
   const runner = await EpochRunner.open({

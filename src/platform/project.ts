@@ -62,7 +62,9 @@ export async function loadProject(folder: string, files: Files): Promise<Result<
 
 /** Writes the lockfile beside the specifications; it is to be committed with them. */
 export async function writeLock(project: Project, files: Files): Promise<void> {
-  await files.write(lockPath(project.folder, project.config), stringifyLock(project.lock), { sync: true })
+  await files.write(lockPath(project.folder, project.config), stringifyLock(project.lock), {
+    sync: true,
+  })
 }
 
 function lockPath(folder: string, config: FullConfig): string {

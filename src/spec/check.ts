@@ -81,7 +81,7 @@ function wrongType(expected: string, value: unknown): Problem {
 function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object') return 'an object'
-  const text = JSON.stringify(value) ?? String(value)
+  const text = JSON.stringify(value) ?? typeof value
   return `${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`
 }
 
@@ -174,7 +174,8 @@ function mapProblem(field: Field, item: Field, value: unknown): Problem | undefi
     return problem('value_too_long', `${entries.length} entries, at most ${most} are allowed`)
   }
   for (const [key, entry] of entries) {
-    const found = stringProblem({ type: { kind: 'string' }, optional: false }, key) ?? problemOf(item, entry)
+    const found =
+      stringProblem({ type: { kind: 'string' }, optional: false }, key) ?? problemOf(item, entry)
     if (found !== undefined) return { ...found, path: `.${key}${found.path}` }
   }
   return undefined
@@ -184,7 +185,8 @@ function structProblem(fields: { readonly [name: string]: Field }, value: unknow
   if (typeof value !== 'object' || Array.isArray(value)) return wrongType('an object', value)
   const object = value as Record<string, unknown>
   for (const name in object) {
-    if (!Object.hasOwn(fields, name)) return problem('value_type', 'there is no such member', `.${name}`)
+    if (!Object.hasOwn(fields, name))
+      return problem('value_type', 'there is no such member', `.${name}`)
   }
   for (const [name, field] of Object.entries(fields)) {
     const found = problemOf(field, Object.hasOwn(object, name) ? object[name] : null)

@@ -44,7 +44,10 @@ function contextProblem(
   for (const event of events) {
     for (const name of Object.keys(event.fields)) {
       if (Object.hasOwn(context.fields, name)) {
-        return error('spec_invalid', `${event.name}.${name}: the context has a member of that name.`)
+        return error(
+          'spec_invalid',
+          `${event.name}.${name}: the context has a member of that name.`,
+        )
       }
     }
   }

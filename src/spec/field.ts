@@ -11,8 +11,6 @@ export type FieldType =
   | { readonly kind: 'map'; readonly value: Field }
   | { readonly kind: 'struct'; readonly fields: Fields }
 
-export type Kind = FieldType['kind']
-
 /** A type with its modifiers. `min` and `max` are in the field's unit, `maxLength` in UTF-16 units or elements. */
 export interface Field {
   readonly type: FieldType

@@ -43,7 +43,10 @@ export function updateLock(
   try {
     const context = updateOwner('the context', known?.context, specs.context.fields, CONTEXT_FIRST)
     if (context.next > CONTEXT_END) {
-      throw error('spec_invalid', `The context has more than ${CONTEXT_END - CONTEXT_FIRST} fields.`)
+      throw error(
+        'spec_invalid',
+        `The context has more than ${CONTEXT_END - CONTEXT_FIRST} fields.`,
+      )
     }
     const events: Record<string, LockedOwner> = { ...known?.events }
     for (const [name, spec] of specs.events) {
@@ -115,13 +118,21 @@ function updateField(
   const required = !field.optional
   if (known === undefined) {
     if (required && !ownerIsNew) {
-      throw refusal(path, 'a required field cannot be added: old clients do not send it', 'make it optional')
+      throw refusal(
+        path,
+        'a required field cannot be added: old clients do not send it',
+        'make it optional',
+      )
     }
     const id = ids.take()
     return { id, type, required, ...children(path, undefined, field.type, ids) }
   }
   if (required && !known.required) {
-    throw refusal(path, 'an optional field cannot become required: old clients may leave it out', 'keep it optional')
+    throw refusal(
+      path,
+      'an optional field cannot become required: old clients may leave it out',
+      'keep it optional',
+    )
   }
   if (known.retired === true && required) {
     throw refusal(path, 'a field that was removed cannot come back as required', 'make it optional')

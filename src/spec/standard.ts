@@ -16,8 +16,7 @@ export declare namespace StandardSchemaV1 {
     readonly types?: { readonly input: V; readonly output: V }
   }
   type Result<V> =
-    | { readonly value: V; readonly issues?: undefined }
-    | { readonly issues: readonly Issue[] }
+    { readonly value: V; readonly issues?: undefined } | { readonly issues: readonly Issue[] }
   interface Issue {
     readonly message: string
     readonly path?: readonly PropertyKey[]
@@ -42,7 +41,8 @@ function issuesOf(fields: Fields, value: unknown): StandardSchemaV1.Issue[] {
   const object = value as Readonly<Record<string, unknown>>
   const issues: StandardSchemaV1.Issue[] = []
   for (const name in object) {
-    if (!Object.hasOwn(fields, name)) issues.push({ message: 'there is no such field', path: [name] })
+    if (!Object.hasOwn(fields, name))
+      issues.push({ message: 'there is no such field', path: [name] })
   }
   for (const [name, field] of Object.entries(fields)) {
     const given = Object.hasOwn(object, name) ? object[name] : null

@@ -67,7 +67,8 @@ describe('boots', () => {
 
   test('keep boots apart however many there are', () => {
     const boots = new Boots()
-    for (let id = 0; id < 20_000; id++) boots.take({ boot: boot(id), seq: id % 2, first: id, count: 1 })
+    for (let id = 0; id < 20_000; id++)
+      boots.take({ boot: boot(id), seq: id % 2, first: id, count: 1 })
     expect(boots.size).toBe(20_000)
     for (let id = 0; id < 20_000; id++) {
       expect(boots.look({ boot: boot(id), seq: id % 2, first: id, count: 1 })).toBe('known')

@@ -15,13 +15,17 @@ const header = (over: object = {}): Record<string, unknown> => ({
 })
 const chunk = { type: 'a', n: [0], at: [1], cols: {} }
 const body = (...lines: readonly unknown[]): Buffer =>
-  Buffer.from(lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))
+  Buffer.from(
+    lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
+  )
 
 describe('a body', () => {
   test('is split at its headers', () => {
     const bytes = body(header(), chunk, chunk, '', header({ seq: 1, first: 1 }), chunk)
     const parts = splitBody(bytes)
-    expect(parts.map((part) => part.kind === 'batch' && [part.header.seq, part.chunks.length])).toEqual([
+    expect(
+      parts.map((part) => part.kind === 'batch' && [part.header.seq, part.chunks.length]),
+    ).toEqual([
       [0, 2],
       [1, 1],
     ])
@@ -56,7 +60,15 @@ describe('a body', () => {
 
   test('every byte belongs to one part, whatever the lines are', () => {
     const line = fc.oneof(
-      fc.constantFrom<unknown>(header(), header({ count: -1 }), chunk, 'x', '[]', '{"boot":1}', '{'),
+      fc.constantFrom<unknown>(
+        header(),
+        header({ count: -1 }),
+        chunk,
+        'x',
+        '[]',
+        '{"boot":1}',
+        '{',
+      ),
       fc.json(),
     )
     fc.assert(

@@ -158,6 +158,62 @@ describe('a failing log', () => {
     expect(await readIds((await open(files)).log, 0)).toEqual([1])
   })
 
+  test('cuts what a failed group left as soon as the disk lets it', async () => {
+    const opened = await open(new MemoryFiles())
+    const { files, clock } = opened
+    await appendAndWait(opened, 1)
+    const path = `/log/${(await files.list('/log'))[0]}`
+    const size = (await files.info(path))!.size
+    files.fault = ({ operation, bytes }) =>
+      operation === 'truncate' || bytes > 0 ? { code: 'ENOSPC', written: 20 } : undefined
+    await appendAndWait(opened, 2)
+    expect((await files.info(path))!.size).toBe(size + 20)
+    files.fault = failing('append', { code: 'ENOSPC' })
+    await clock.advance(1000)
+    expect((await files.info(path))!.size).toBe(size)
+  })
+
+  test('whose failed probe stays beside a file that was not cut is no log_corrupt', async () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const opened = await open(new MemoryFiles())
+      const { files, clock } = opened
+      await appendAndWait(opened, 1)
+      files.fault = ({ operation, path, bytes }) =>
+        operation === 'truncate' ||
+        operation === 'datasync' ||
+        operation === 'remove' ||
+        (bytes > 0 && !path.endsWith('/0000000000000000.log'))
+          ? { code: 'EIO' }
+          : undefined
+      // The group is written in whole, but what its fsync makes of it is open.
+      await appendAndWait(opened, 2)
+      await clock.advance(1000)
+      files.fault = healthy
+      expect(await files.list('/log')).toHaveLength(2)
+      files.crash(seededRandom(seed))
+      expect(await readIds((await open(files)).log, 0)).toEqual([1])
+    }
+  })
+
+  test('is never trimmed down to files that hold nothing', async () => {
+    const files = new MemoryFiles()
+    await appendAndWait(await open(files), 1)
+    const opened = await open(files)
+    const committed = opened.log.durableEnd
+    files.fault = ({ operation }) =>
+      operation === 'append' || operation === 'sync' || operation === 'remove'
+        ? { code: 'EIO', written: 20 }
+        : undefined
+    await appendAndWait(opened, 2)
+    await opened.clock.advance(1000)
+    files.fault = healthy
+    await opened.log.trim(committed)
+    const again = await open(files, { committed })
+    expect(again.log.durableEnd).toBe(committed)
+    expect(await appendAndWait(again, 3)).toMatchObject({ ok: true })
+    expect(await readIds(again.log, committed)).toEqual([3])
+  })
+
   test('tells why it is still failing', async () => {
     const opened = await open(new MemoryFiles())
     const { log, files, clock } = opened

@@ -77,6 +77,10 @@ async function expectFirst(image: Image, count: number): Promise<FileLog> {
   const log = valueOf(await openOver(files))
   const ids = [...Array(count).keys()]
   expect(await readIds(log, 0)).toEqual(ids)
+  for (const { path, offset } of log.cuts) {
+    const base = Number(path.slice(-20, -4))
+    expect((await files.info(path))?.size ?? 0).toBe(offset - base)
+  }
   await appendOne(log, frameOf(1000))
   await log.close()
   const again = valueOf(await openOver(files))
@@ -247,6 +251,8 @@ describe('damage before the tail', () => {
     await expectCorrupt(missing, first, ends[1]!)
     const swapped = new Map(image).set(second, image.get(third)!)
     await expectCorrupt(swapped, second, ends[1]!)
+    const doubled = new Map(image).set(third, image.get(second)!)
+    await expectCorrupt(doubled, third, ends[3]! + 362)
   })
 })
 

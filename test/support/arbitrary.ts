@@ -15,13 +15,11 @@ const scalarType: fc.Arbitrary<FieldType> = fc.oneof(
     { kind: 'json' },
     { kind: 'enum', values: ['red', 'green'] },
   ),
-  fc
-    .tuple(fc.integer({ min: 1, max: 38 }), fc.nat(38))
-    .map(([precision, scale]) => ({
-      kind: 'decimal',
-      precision,
-      scale: Math.min(scale, precision),
-    })),
+  fc.tuple(fc.integer({ min: 1, max: 38 }), fc.nat(38)).map(([precision, scale]) => ({
+    kind: 'decimal' as const,
+    precision,
+    scale: Math.min(scale, precision),
+  })),
 )
 
 const { field } = fc.letrec<{ field: Field; type: FieldType }>((tie) => ({
@@ -32,14 +30,14 @@ const { field } = fc.letrec<{ field: Field; type: FieldType }>((tie) => ({
   type: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     scalarType,
-    tie('field').map((element) => ({ kind: 'list', element }) as FieldType),
-    tie('field').map((value) => ({ kind: 'map', value }) as FieldType),
+    tie('field').map((element) => ({ kind: 'list' as const, element })),
+    tie('field').map((value) => ({ kind: 'map' as const, value })),
     fc
       .dictionary(fc.constantFrom('a', 'b', 'c'), tie('field'), {
         minKeys: 1,
         noNullPrototype: true,
       })
-      .map((fields) => ({ kind: 'struct', fields }) as FieldType),
+      .map((fields) => ({ kind: 'struct' as const, fields })),
   ),
 }))
 

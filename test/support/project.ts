@@ -42,7 +42,9 @@ export async function headwater(
   folder: string,
   args: readonly string[],
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['--conditions=source', COMMAND, ...args], { cwd: folder })
+  const child = spawn(process.execPath, ['--conditions=headwater-source', COMMAND, ...args], {
+    cwd: folder,
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (part: Buffer) => (stdout += part.toString()))
@@ -63,7 +65,7 @@ export async function sql(folder: string, query: string): Promise<Record<string,
 
 /** Starts `headwater dev` without a terminal and waits until it takes events. */
 export async function startHeadwater(folder: string, port = 0): Promise<Running> {
-  const args = ['--conditions=source', COMMAND, 'dev', folder, '--port', String(port)]
+  const args = ['--conditions=headwater-source', COMMAND, 'dev', folder, '--port', String(port)]
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   const url = await new Promise<string>((resolve, reject) => {

@@ -36,7 +36,11 @@ export interface Node {
 
 export function parse(path: string, text: string): SourceFile {
   const lang = path.endsWith('.tsx') ? 'tsx' : 'ts'
-  return { path, text, tree: parseAst(text, { lang }) as unknown as Node }
+  try {
+    return { path, text, tree: parseAst(text, { lang }) as unknown as Node }
+  } catch (cause) {
+    throw new Error(`${path} cannot be parsed`, { cause })
+  }
 }
 
 /** TypeScript files of one top folder, parsed. */

@@ -21,7 +21,6 @@ const bans: readonly Ban[] = [
   { name: 'process.hrtime.bigint', instead: 'clock.monotonic()', exceptIn: clock },
   { name: 'setTimeout', instead: 'clock.after(ms, wake) or sleep(clock, ms)', exceptIn: clock },
   { name: 'setInterval', instead: 'clock.after(ms, wake), again on each wake', exceptIn: clock },
-  { name: 'AbortSignal.timeout', instead: 'clock.after(ms, () => controller.abort())' },
   { name: 'Math.random', instead: 'random.float() or below(random, bound)', exceptIn: random },
   { name: 'crypto.getRandomValues', instead: 'random.bytes(count)', exceptIn: random },
   { name: 'crypto.randomUUID', instead: 'uuid(random)', exceptIn: random },

@@ -1,8 +1,9 @@
 /** The error table, its page and the code that raises errors are the same list. */
 import { describe, expect, test } from 'vitest'
-import { errorsPage } from '../../scripts/docs.ts'
+import { configurationPage, errorsPage } from '../../scripts/docs.ts'
 import { ERRORS } from '../../src/base/errors.ts'
 import type { ErrorEntry } from '../../src/base/errors.ts'
+import { optionDocs } from '../../src/platform/config.ts'
 import { readProject, sources, walk } from '../support/source.ts'
 
 const table: readonly (readonly [string, ErrorEntry])[] = Object.entries(ERRORS)
@@ -34,6 +35,14 @@ describe('the page docs/errors.md', () => {
     const entry: ErrorEntry = { ...ERRORS.disk_full, remedy: 'Another remedy.' }
     expect(errorsPage({ ...ERRORS, disk_full: entry })).not.toBe(page)
   })
+})
+
+test('docs/configuration.md is what `npm run docs` writes, every option with its meaning', () => {
+  const page = readProject('docs/configuration.md')
+  expect(page).toBe(configurationPage())
+  const options = optionDocs()
+  expect(options.length).toBeGreaterThan(10)
+  expect(options.filter(({ type, doc }) => type === '' || doc === '')).toEqual([])
 })
 
 describe('the table', () => {

@@ -6,12 +6,13 @@ import type { Node } from '../support/source.ts'
 
 const names = Object.keys(limits)
 
-/** Names read as `limits.<name>`, or taken by name out of an object. */
+/** Names read as `limits.<name>`, imported by name, or taken by name out of an object. */
 function namesUsed(): Set<string> {
   const used = new Set<string>()
   for (const file of sources('src').filter(({ path }) => path !== 'src/base/limits.ts'))
     walk(file.tree, (node) => {
       if (node.type === 'MemberExpression') used.add(dottedName(node['property']) ?? '')
+      if (node.type === 'ImportSpecifier') used.add(dottedName(node['imported']) ?? '')
       if (node.type !== 'ObjectPattern') return
       for (const property of node['properties'] as readonly Node[])
         used.add(dottedName(property['key']) ?? '')

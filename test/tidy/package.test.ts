@@ -103,7 +103,12 @@ describe('entry points', () => {
   const entries = Object.entries(manifest.exports).filter(([path]) => path !== './package.json')
 
   test.each(entries)('%s leads to its source, types and code', (_path, entry) => {
-    const { source, types, default: code, ...others } = entry as Readonly<Record<string, string>>
+    const {
+      'headwater-source': source,
+      types,
+      default: code,
+      ...others
+    } = entry as Readonly<Record<string, string>>
     expect(others).toEqual({})
     expect(existsSync(join(root, source!)), source).toBe(true)
     const built = source!.replace('./src/', './dist/')
@@ -145,7 +150,7 @@ describe('the package as others install it', () => {
 
   test('satisfies publint', async () => {
     const { messages, pkg } = await publint({ pkgDir: folder, pack: false, strict: true })
-    const said = messages.filter(({ path }) => path.at(-1) !== 'source')
+    const said = messages.filter(({ path }) => path.at(-1) !== 'headwater-source')
     expect(said.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 

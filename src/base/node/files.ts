@@ -63,7 +63,7 @@ function handle(opened: fs.FileHandle): FileHandle {
       }
     },
     write: async (position, data) => {
-      for (let done = 0; done < data.byteLength; ) {
+      for (let done = 0; done < data.byteLength;) {
         const { bytesWritten } = await opened.write(data, done, undefined, position + done)
         done += bytesWritten
       }

@@ -1,8 +1,10 @@
 /** The transport over node:http with kept connections and gzip: a third of the cost of fetch in Node. */
 import http from 'node:http'
 import https from 'node:https'
+import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { retryAfterMs, type Transport, type TransportAnswer } from '../transport.ts'
+import * as limits from '../../base/client-limits.ts'
+import type { Transport, TransportAnswer, TransportRequest } from '../transport.ts'
 
 export interface NodeTransportOptions {
   /** Compress bodies of at least this many characters; Infinity for never. */
@@ -11,51 +13,66 @@ export interface NodeTransportOptions {
   readonly connections?: number
 }
 
+type Encoding = 'gzip' | undefined
+
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
-  const { gzipFrom = 1024, connections = 4 } = options
+  const { connections = 4 } = options
+  let { gzipFrom = 1024 } = options
   const agents = {
-    'http:': new http.Agent({ keepAlive: true, maxSockets: connections }),
-    'https:': new https.Agent({ keepAlive: true, maxSockets: connections }),
+    http: new http.Agent({ keepAlive: true, maxSockets: connections }),
+    https: new https.Agent({ keepAlive: true, maxSockets: connections }),
+  }
+  const post = (
+    bytes: Buffer,
+    encoding: Encoding,
+    { url, key, signal }: TransportRequest,
+  ): Promise<TransportAnswer> => {
+    const secure = url.startsWith('https:')
+    const request = (secure ? https : http).request(url, {
+      method: 'POST',
+      agent: secure ? agents.https : agents.http,
+      signal,
+      headers: {
+        'content-length': bytes.length,
+        ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      },
+    })
+    return answerOf(request, bytes)
   }
   return {
-    async send(body, { url, key, timeoutMs }) {
-      const compressed = body.length >= gzipFrom
-      const bytes = compressed ? await compress(body) : Buffer.from(body)
-      const secure = url.startsWith('https:')
-      const request = (secure ? https : http).request(url, {
-        method: 'POST',
-        agent: agents[secure ? 'https:' : 'http:'],
-        timeout: timeoutMs,
-        headers: {
-          'content-length': bytes.length,
-          ...(compressed ? { 'content-encoding': 'gzip' } : {}),
-          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-        },
-      })
-      return answerOf(request, bytes)
+    async send(body, request) {
+      if (body.length >= gzipFrom) {
+        const answer = await post(await compress(body, { level: 1 }), 'gzip', request)
+        if (answer.status !== 415) return answer
+        // Nothing was kept, and this collector takes no gzip (PROTOCOL.md §9).
+        gzipFrom = Infinity
+      }
+      return post(Buffer.from(body), undefined, request)
     },
   }
 }
 
-function compress(body: string): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    gzip(body, { level: 1 }, (failure, bytes) => (failure ? reject(failure) : resolve(bytes)))
-  })
-}
+const compress = promisify(gzip)
 
-function answerOf(request: http.ClientRequest, body: Buffer): Promise<TransportAnswer | undefined> {
-  return new Promise((resolve) => {
-    request.on('timeout', () => request.destroy())
-    request.on('error', () => resolve(undefined))
+function answerOf(request: http.ClientRequest, body: Buffer): Promise<TransportAnswer> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject)
     request.on('response', (response) => {
       const parts: Buffer[] = []
-      response.on('data', (part: Buffer) => parts.push(part))
-      response.on('error', () => resolve(undefined))
+      let bytes = 0
+      response.on('data', (part: Buffer) => {
+        bytes += part.length
+        if (bytes > limits.clientAnswerBytesMax)
+          request.destroy(new Error('the answer is too long'))
+        else parts.push(part)
+      })
+      response.on('error', reject)
       response.on('end', () => {
         resolve({
           status: response.statusCode ?? 0,
           body: Buffer.concat(parts).toString(),
-          retryAfterMs: retryAfterMs(response.headers['retry-after']),
+          retryAfter: response.headers['retry-after'],
         })
       })
     })

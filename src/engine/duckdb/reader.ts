@@ -57,7 +57,8 @@ export class LakeReader {
   /** Makes the views that `sql` may speak of: a name in it is enough, since a view costs little. */
   async #prepare(state: LakeState, sql: string): Promise<void> {
     const words = new Set(sql.toLowerCase().match(/[a-z_][a-z0-9_]*/g) ?? [])
-    const all = words.has('events') || /\b(show|describe|summarize|information_schema|duckdb_)/i.test(sql)
+    const all =
+      words.has('events') || /\b(show|describe|summarize|information_schema|duckdb_)/i.test(sql)
     const names = [...state.tables.keys()].filter((name) => all || words.has(name))
     for (const name of names) {
       if (this.#views.get(name) === state.version) continue

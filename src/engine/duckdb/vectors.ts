@@ -95,7 +95,11 @@ const SMALL_DICTIONARY = 64
 const UNUSED = 0xffffffff
 
 function enumerationPlan(type: LogicalType, renumber: Uint32Array | undefined): StringPlan {
-  const bytes = { [duckdb.Type.UTINYINT]: 1, [duckdb.Type.USMALLINT]: 2, [duckdb.Type.UINTEGER]: 4 } as const
+  const bytes = {
+    [duckdb.Type.UTINYINT]: 1,
+    [duckdb.Type.USMALLINT]: 2,
+    [duckdb.Type.UINTEGER]: 4,
+  } as const
   const codeBytes = bytes[duckdb.enum_internal_type(type) as keyof typeof bytes]
   assert(codeBytes !== undefined, 'an enumeration has codes of 1, 2 or 4 bytes')
   return { type, codeBytes, renumber }
@@ -222,7 +226,7 @@ function copyStrings(
     if (nulls && column.isNull(row)) codes[i] = 0
     else codes[i] = renumber === undefined ? data[row]! : renumber[data[row]!]!
   }
-  duckdb.copy_data_to_vector(vector, 0, codes.buffer as ArrayBuffer, 0, codes.byteLength)
+  duckdb.copy_data_to_vector(vector, 0, codes.buffer, 0, codes.byteLength)
 }
 
 function copyBinary(vector: Vector, column: BinaryColumn, rows: Selection): void {

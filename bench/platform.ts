@@ -1,0 +1,119 @@
+/** The platform under load, as a process of its own: everything on, nothing changed but the specifications. */
+import { Session } from 'node:inspector/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { systemClock } from '../src/base/clock.ts'
+import { nodeFiles } from '../src/base/node/files.ts'
+import { systemRandom } from '../src/base/random.ts'
+import { readConfig, startPlatform } from '../src/platform/index.ts'
+import {
+  boolean,
+  collectSpecs,
+  defineContext,
+  defineEvent,
+  int,
+  long,
+  string,
+} from '../src/spec/index.ts'
+import { updateLock } from '../src/spec/lock.ts'
+import type { Step } from './measure.ts'
+import { contextFields, declaredTypes, type ValueKind } from './types.ts'
+
+export interface ServerSetup {
+  /** Event types that are declared. */
+  readonly types: number
+  /** Wanted time between commits, ms. */
+  readonly epochMs: number
+}
+
+export interface ServerStats {
+  /** Events in tables that can be queried. */
+  readonly rows: number
+  readonly quarantined: number
+  readonly bytes: number
+  /** When events became queryable, and how many. */
+  readonly commits: readonly Step[]
+}
+
+export type ServerCall = 'stats' | 'profile' | 'profiled' | 'stop'
+
+const kinds = { int, long, string, boolean }
+const build = (fields: Readonly<Record<string, ValueKind>>) =>
+  Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, kinds[kind]()]))
+
+const { types, epochMs } = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
+const collected = collectSpecs({
+  context: defineContext({ doc: 'The device.', fields: build(contextFields) }),
+  ...Object.fromEntries(
+    declaredTypes(types).map(({ name, fields }) => [
+      name,
+      defineEvent(name, { doc: 'A type of the benchmark.', fields: build(fields) }),
+    ]),
+  ),
+})
+if (!collected.ok) throw collected.error
+const locked = updateLock(undefined, collected.value)
+if (!locked.ok) throw locked.error
+const config = readConfig({ http: { port: 0 }, engine: { epochMs } })
+if (!config.ok) throw config.error
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-bench-'))
+const commits: Step[] = []
+let rows = 0
+let bytes = 0
+const platform = await startPlatform({
+  project: {
+    folder,
+    config: config.value,
+    specs: collected.value,
+    lock: locked.value.lock,
+    locked: true,
+    data: folder,
+  },
+  files: nodeFiles,
+  clock: systemClock,
+  random: systemRandom,
+  development: false,
+  onCommit: (report) => {
+    let landed = 0
+    for (const [table, count] of report.rows) {
+      if (table !== 'batches' && table !== 'quarantine') landed += count
+    }
+    rows += landed
+    commits.push([Date.now(), landed])
+    bytes += report.bytes
+  },
+})
+if (!platform.ok) throw platform.error
+const running = platform.value
+
+const session = new Session()
+session.connect()
+process.on('message', (call: ServerCall) => void answer(call))
+process.send!({ port: Number(new URL(running.url).port) })
+
+async function answer(call: ServerCall): Promise<void> {
+  switch (call) {
+    case 'stats': {
+      const quarantined = running.counts.quarantined
+      process.send!({ rows, quarantined, bytes, commits } satisfies ServerStats)
+      return
+    }
+    case 'profile':
+      await session.post('Profiler.enable')
+      await session.post('Profiler.setSamplingInterval', { interval: 500 })
+      await session.post('Profiler.start')
+      process.send!({})
+      return
+    case 'profiled': {
+      const { profile } = await session.post('Profiler.stop')
+      process.send!(profile)
+      return
+    }
+    case 'stop':
+      await running.close()
+      rmSync(folder, { recursive: true, force: true })
+      process.exit(0)
+  }
+}
