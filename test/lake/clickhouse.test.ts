@@ -1,0 +1,259 @@
+/** ClickHouse reads every table as headwater does, column for column: after appends, manifest merges, expiry and evolution. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
+import * as streaming from '../../examples/streaming/specs.ts'
+import { FAULTS } from '../../examples/streaming/faults.ts'
+import { startFleet } from '../../examples/streaming/fleet.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
+import { limits } from '../../src/base/limits.ts'
+import { nodeFiles } from '../../src/base/node/files.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import { createClient } from '../../src/client/node.ts'
+import { LakeReader } from '../../src/engine/index.ts'
+import { decodeManifestList } from '../../src/lake/manifest.ts'
+import { currentSnapshot, type Metadata, parseMetadata } from '../../src/lake/metadata.ts'
+import { type Platform, type Project, readConfig, startPlatform } from '../../src/platform/index.ts'
+import { collectSpecs } from '../../src/spec/collect.ts'
+import type { IcebergField } from '../../src/spec/iceberg-type.ts'
+import { defineEvent, int, long, string } from '../../src/spec/index.ts'
+import { type SpecLock, updateLock } from '../../src/spec/lock.ts'
+import { temporaryFolder } from '../support/project.ts'
+import { clickhouse, icebergTable, type Row } from './clickhouse.ts'
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+function unwrap<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
+  if (!result.ok) throw result.error
+  return result.value
+}
+
+/** A project in memory: the specifications of a module, and the lock of those before it. */
+function projectOf(folder: string, module: object, before?: SpecLock): Project {
+  const config = unwrap(readConfig({ http: { port: 0 }, engine: { epochMs: 50 } }))
+  const specs = unwrap(collectSpecs(module as Record<string, unknown>))
+  const { lock } = unwrap(updateLock(before, specs))
+  return { folder, config, specs, lock, locked: true, data: path.join(folder, '.headwater') }
+}
+
+async function start(project: Project, clock: Clock = systemClock): Promise<Platform> {
+  const random = seededRandom(5)
+  return unwrap(
+    await startPlatform({ project, files: nodeFiles, clock, random, development: false }),
+  )
+}
+
+/** What both engines are asked of a column: an expression each, so that equal tables give equal numbers. */
+function checks({ name, type }: IcebergField): [duck: string, click: string][] {
+  const duck = `"${name}"`
+  const click = `\`${name}\``
+  const counted: [string, string] = [`count(${duck})`, `count(${click})`]
+  if (typeof type !== 'string') {
+    switch (type.type) {
+      case 'list': {
+        const sizes: [string, string] = [`sum(len(${duck}))`, `sum(length(${click}))`]
+        const members = typeof type.element === 'object' && type.element.type === 'struct'
+        if (!members) return [sizes]
+        const numbers = type.element.fields.filter(({ type: of }) => of === 'int' || of === 'long')
+        return [
+          sizes,
+          ...numbers.map(({ name: member }): [string, string] => [
+            `sum(list_sum(list_transform(${duck}, lambda x: x."${member}")))`,
+            `sum(arraySum(arrayMap(x -> assumeNotNull(x.\`${member}\`), ${click})))`,
+          ]),
+        ]
+      }
+      case 'map':
+        return [[`sum(cardinality(${duck}))`, `sum(length(${click}))`]]
+      case 'struct':
+        return type.fields.flatMap(({ name: member, type: of }): [string, string][] =>
+          of === 'int' || of === 'long' || of === 'double'
+            ? [[`sum(${duck}."${member}")`, `sum(${click}.\`${member}\`)`]]
+            : [],
+        )
+    }
+  }
+  switch (type) {
+    case 'boolean':
+      return [counted, [`count(*) filter (where ${duck})`, `countIf(${click})`]]
+    case 'int':
+    case 'long':
+      return [counted, [`sum(${duck})::varchar`, `toString(sum(toInt128(${click})))`]]
+    case 'date':
+      return [counted, [`sum(epoch(${duck}))`, `sum(toInt64(toInt32(${click})) * 86400)`]]
+    case 'timestamptz':
+      return [
+        counted,
+        [
+          `sum(epoch_us(${duck}))::varchar`,
+          `toString(sum(toInt128(toUnixTimestamp64Micro(${click}))))`,
+        ],
+      ]
+    case 'string':
+      return [
+        counted,
+        [`count(distinct ${duck})`, `uniqExact(${click})`],
+        [`sum(strlen(${duck}))`, `sum(length(${click}))`],
+      ]
+    case 'binary':
+      return [
+        counted,
+        [`count(distinct ${duck})`, `uniqExact(${click})`],
+        [`sum(octet_length(${duck}))`, `sum(length(${click}))`],
+      ]
+    default:
+      return [counted, [`sum(${duck})`, `sum(${click})`]]
+  }
+}
+
+/** One query per engine over all columns of a table. */
+function questions(name: string, fields: readonly IcebergField[]): { duck: string; click: string } {
+  const all: [string, string][] = [['count(*)', 'count()'], ...fields.flatMap(checks)]
+  const duck = all.map(([expression], i) => `${expression} as c${i}`).join(', ')
+  const click = all.map(([, expression], i) => `${expression} as c${i}`).join(', ')
+  return {
+    duck: `select ${duck} from "${name}"`,
+    click: `select ${click} from ${icebergTable(name)}`,
+  }
+}
+
+/** Numbers to nine digits: sums of doubles depend on their order. */
+function numbersOf(row: Row): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? Number(value.toPrecision(9)) : roundText(value),
+    ]),
+  )
+}
+
+/** Integers that came as text stay exact; no value and nothing summed are the same. */
+function roundText(value: unknown): unknown {
+  if (value === null) return 0
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return /^-?\d+$/.test(text) && text.length > 15 ? text : Number(Number(text).toPrecision(9))
+}
+
+/** How the newest metadata of a table is built. */
+function shapeOf(
+  folder: string,
+  table: string,
+): { snapshots: number; sequence: number; manifests: number } {
+  const metadata = path.join(folder, '.headwater/lake/headwater', table, 'metadata')
+  const version = readFileSync(path.join(metadata, 'version-hint.text'), 'utf8')
+  const file = path.join(metadata, `v${version}.metadata.json`)
+  const { value } = parseMetadata(readFileSync(file, 'utf8'), file) as { value: Metadata }
+  const snapshot = currentSnapshot(value)
+  const list = snapshot === undefined ? undefined : fileURLToPath(snapshot['manifest-list'])
+  return {
+    snapshots: value.snapshots.length,
+    sequence: value['last-sequence-number'],
+    manifests: list === undefined ? 0 : decodeManifestList(readFileSync(list)).length,
+  }
+}
+
+/** Compares every table of the lake; answers the rows of each. */
+async function compare(folder: string, platform: Platform): Promise<Map<string, number>> {
+  const { lake } = platform
+  const state = lake.state
+  const reader = await LakeReader.open(lake, 1)
+  const tables = [...state.tables.values()]
+  const asked = tables.map(({ name, schema }) => questions(name, schema.fields))
+  const theirs = clickhouse(
+    folder,
+    asked.map(({ click }) => click),
+  )
+  const rows = new Map<string, number>()
+  for (const [i, { name }] of tables.entries()) {
+    const answer = unwrap(await reader.query(state, asked[i]!.duck))
+    const ours = Object.fromEntries(
+      answer.columns.map((column, at) => [column, answer.rows[0]![at]]),
+    )
+    expect({ table: name, ...numbersOf(theirs[i]![0]!) }).toEqual({
+      table: name,
+      ...numbersOf(ours),
+    })
+    rows.set(name, Number(ours['c0']))
+  }
+  reader.close()
+  return rows
+}
+
+describe('ClickHouse', () => {
+  const { folder, remove } = temporaryFolder('clickhouse')
+  afterAll(remove)
+
+  test('finds what the devices sent, through merges and expiry', { timeout: 120_000 }, async () => {
+    let ahead = 0
+    const clock: Clock = { ...systemClock, wall: () => systemClock.wall() + ahead }
+    const platform = await start(projectOf(folder, streaming), clock)
+    const landed = new Map<string, number>()
+    const log = async (seed: number): Promise<void> => {
+      const fleet = startFleet({ url: platform.url, devices: 40, rate: 3000, seed, faults: FAULTS })
+      await pause(4000)
+      const report = await fleet.stop(20_000)
+      expect(report.complete).toBe(true)
+      for (const [type, tally] of Object.entries(report.byType)) {
+        if (tally.landed > 0) landed.set(type, (landed.get(type) ?? 0) + tally.landed)
+      }
+      await pause(500)
+    }
+    let seed = 1
+    while (shapeOf(folder, 'batches').snapshots <= limits.manifestsPerTierMax + 5) await log(seed++)
+    const merged = shapeOf(folder, 'batches')
+    expect(merged.manifests).toBeLessThanOrEqual(limits.manifestsPerTierMax)
+    expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
+      Object.fromEntries(landed),
+    )
+    // Time passes: with the next commits every snapshot but the newest few is too old.
+    ahead = limits.snapshotAgeMs + 60_000
+    await log(seed)
+    const expired = shapeOf(folder, 'batches')
+    expect(expired.sequence).toBeGreaterThan(merged.sequence)
+    expect(expired.snapshots).toBeLessThanOrEqual(
+      expired.sequence - merged.sequence + limits.snapshotsMin,
+    )
+    expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
+      Object.fromEntries(landed),
+    )
+    await platform.close()
+  })
+
+  test('follows a table through its evolution', { timeout: 60_000 }, async () => {
+    const own = temporaryFolder('evolution')
+    const doc = 'Something.'
+    const first = {
+      seen: defineEvent('seen', { doc, fields: { size: int(), old_name: string() } }),
+    }
+    const second = {
+      seen: defineEvent('seen', {
+        doc,
+        fields: {
+          size: long(),
+          name: string().was('old_name'),
+          note: string().optional(),
+        },
+      }),
+    }
+    const one = projectOf(own.folder, first)
+    const before = await start(one)
+    const early = createClient<typeof first>({ url: before.url })
+    for (let i = 0; i < 100; i++) early.log('seen', { size: i, old_name: `early ${i}` })
+    expect(await early.flush()).toBe(true)
+    await before.close()
+    const after = await start(projectOf(own.folder, second, one.lock))
+    const late = createClient<typeof second>({ url: after.url })
+    for (let i = 0; i < 50; i++)
+      late.log('seen', { size: 2 ** 40 + i, name: `late ${i}`, note: 'x' })
+    expect(await late.flush()).toBe(true)
+    await pause(500)
+    expect((await compare(own.folder, after)).get('seen')).toBe(150)
+    const [rows] = clickhouse(own.folder, [
+      `select count(note) as noted, countIf(startsWith(name, 'early')) as early, toString(sum(toInt128(size))) as total from ${icebergTable('seen')}`,
+    ])
+    expect(rows).toEqual([{ noted: 50, early: 100, total: String(50 * 2 ** 40 + 4950 + 1225) }])
+    await after.close()
+    own.remove()
+  })
+})
