@@ -20,8 +20,10 @@ export const limits = {
   columnsPerChunkMax: 1000,
   /** UTF-16 units of one string value unless the field says less. */
   stringLengthMax: 64 * KiB,
-  /** Nesting of a json value. */
+  /** Nesting of a json value, and of a value that no specification knows. */
   jsonDepthMax: 32,
+  /** Nesting of an event that the quarantine keeps as JSON; of a deeper one it keeps the bytes of the batch. */
+  quarantineDepthMax: 100,
   /** Elements of one list or map value. */
   listElementsMax: 10_000,
   /** Bytes of a header line, context and drop reports included. */

@@ -5,6 +5,7 @@ import type { Epoch } from '../columns/epoch.ts'
 import type { BatchRow, Chunk, Rejected } from '../columns/events.ts'
 import type { BatchPart } from './decode.ts'
 import type { RequestFacts } from './intake.ts'
+import { jsonText } from '../spec/values.ts'
 import type { BatchStatus, Ledger } from './ledger.ts'
 import { type Quarantined, writeQuarantined } from './quarantine.ts'
 
@@ -49,8 +50,8 @@ export interface Ground {
 /** What a batch has in quarantine so far; `events` of each row is settled when the batch is closed. */
 interface Held {
   readonly entry: Omit<Quarantined, 'events'>
-  /** Numbers of the batch that the row stands for; `rest`: whatever no chunk holds. */
-  readonly events: number | 'rest'
+  /** Numbers of the batch that the row stands for; of those that no chunk holds: at most one, or the rest. */
+  readonly events: number | 'one' | 'rest'
 }
 
 /** Writes an accepted batch. */
@@ -224,7 +225,7 @@ function heldChunk(
     type,
     reason: code,
     message: messages[code],
-    payload: JSON.stringify(object),
+    ...contentOf(arrival, object),
   }
   return { entry, events: claimNumbers(object['n'], batch) }
 }
@@ -252,7 +253,7 @@ function heldEvent(
   const unnumbered = code === 'number_out_of_range' || code === 'number_repeated'
   const fields: Record<string, unknown> = Object.create(null)
   for (const name in chunk.cols) fields[name] = chunk.cols[name]![index]
-  const payload = JSON.stringify({
+  const content = contentOf(arrival, {
     n: chunk.n[index],
     at: chunk.at[index],
     within: chunk.within?.[index],
@@ -260,8 +261,17 @@ function heldEvent(
   })
   const n = unnumbered ? undefined : batch.first + (chunk.n[index] as number)
   const { field, message } = event
-  const entry = { ...origin(arrival), n, type, field, reason: code, message, payload }
-  return { entry, events: unnumbered ? 'rest' : 1 }
+  const entry = { ...origin(arrival), n, type, field, reason: code, message, ...content }
+  return { entry, events: unnumbered ? 'one' : 1 }
+}
+
+/** What did not land, as JSON; as the bytes of its batch where it is nested too deeply for that. */
+function contentOf(
+  { part, body }: Arrival,
+  value: unknown,
+): Pick<Quarantined, 'payload' | 'bytes'> {
+  const payload = jsonText(value, limits.quarantineDepthMax)
+  return payload === undefined ? { bytes: body.subarray(part.start, part.end) } : { payload }
 }
 
 function origin({
@@ -274,7 +284,7 @@ function origin({
     sdk: header.sdk,
     boot: header.boot,
     seq: header.seq,
-    context: JSON.stringify(header.ctx),
+    context: jsonText(header.ctx, limits.quarantineDepthMax),
   }
 }
 
@@ -286,11 +296,12 @@ function settle(epoch: Epoch, arrival: Arrival, held: readonly Held[], landed: n
   if (held.length === 0) return 0
   const { count } = arrival.part.header
   let quarantined = 0
-  for (const { events } of held) if (events !== 'rest') quarantined += events
+  for (const { events } of held) if (typeof events === 'number') quarantined += events
   for (const { entry, events } of held) {
     const rest = count - landed - quarantined
-    const stands = events !== 'rest' ? events : entry.bytes === undefined ? Math.min(1, rest) : rest
-    if (events === 'rest') quarantined += stands
+    const most = { one: Math.min(1, rest), rest }
+    const stands = typeof events === 'number' ? events : most[events]
+    if (typeof events !== 'number') quarantined += stands
     writeQuarantined(epoch.quarantine, { ...entry, events: stands })
   }
   return quarantined

@@ -1,5 +1,7 @@
 /** Writes the ledger: one row per batch that arrived, which every event row of the batch takes its constants from. */
+import { limits } from '../base/limits.ts'
 import { problemOf } from '../spec/check.ts'
+import { nesting } from '../spec/values.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { Field, Fields } from '../spec/field.ts'
 import type { Header } from './decode.ts'
@@ -85,6 +87,9 @@ export class Ledger {
       }
       const known = this.#context.get(name)
       if (known === undefined) {
+        if (nesting(value, limits.jsonDepthMax) > limits.jsonDepthMax) {
+          return this.#undo(row, name, `nested deeper than ${limits.jsonDepthMax}`)
+        }
         extra ??= {}
         extra[`ctx.${name}`] = value
         continue

@@ -214,13 +214,14 @@ export class DoubleColumn extends Column {
 
   constructor(field: Field) {
     super(field)
-    this.#min = field.min ?? -Infinity
-    this.#max = field.max ?? Infinity
+    this.#min = field.min ?? -Number.MAX_VALUE
+    this.#max = field.max ?? Number.MAX_VALUE
   }
 
   override putOne(value: unknown, row: number): boolean {
     if (typeof value === 'number') {
-      if (value < this.#min || value > this.#max) return false
+      // Written so that NaN fails it as well.
+      if (!(value >= this.#min && value <= this.#max)) return false
       this.data[row] = value
       return true
     }

@@ -5,6 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { EventSpec, Field } from '../spec/field.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
 import { problemOf } from '../spec/check.ts'
+import { jsonText, nesting } from '../spec/values.ts'
 import { type Column, DoubleColumn, LongColumn } from './column.ts'
 import { columnFor } from './compile.ts'
 import { type ColumnSource, fieldOf, type RowSet, type TableBuffer } from './table.ts'
@@ -237,7 +238,11 @@ export class EventTable {
     const start = rows.rows
     const length = chunk.n.length
     rows.ensure(start + length)
-    if (!putFields(rows, chunk, start) || !putWithin(rows, chunk, batch, start)) {
+    if (
+      !putFields(rows, chunk, start) ||
+      !putWithin(rows, chunk, batch, start) ||
+      !unknown.every((name) => chunk.cols[name]!.every(isShallow))
+    ) {
       rows.truncate(start, start + length)
       return false
     }
@@ -264,7 +269,7 @@ export class EventTable {
     const byDay = new Map<number, number[]>()
     for (let i = 0; i < chunk.n.length; i++) {
       if (bad.has(i)) continue
-      const problem = this.#problemAt(chunk, i)
+      const problem = this.#problemAt(chunk, i, unknown)
       if (problem !== undefined) {
         rejected.push({ index: i, ...problem })
         continue
@@ -284,10 +289,19 @@ export class EventTable {
     return rejected.length === 0 ? undefined : rejected
   }
 
-  #problemAt(chunk: Chunk, index: number): Omit<Rejected, 'index'> | undefined {
+  #problemAt(
+    chunk: Chunk,
+    index: number,
+    unknown: readonly string[],
+  ): Omit<Rejected, 'index'> | undefined {
     const within = chunk.within?.[index]
     if (within !== undefined && within !== null && !Number.isSafeInteger(within)) {
       return { code: 'value_type', field: 'within', message: `within ${show(within)}` }
+    }
+    for (const name of unknown) {
+      if (isShallow(chunk.cols[name]![index])) continue
+      const message = `nested deeper than ${limits.jsonDepthMax}`
+      return { code: 'value_too_deep', field: name, message }
     }
     for (const [name, field] of Object.entries(this.spec.fields)) {
       const sent = [name, ...(field.was ?? [])].find((alias) => Object.hasOwn(chunk.cols, alias))
@@ -301,7 +315,12 @@ export class EventTable {
 }
 
 function show(value: unknown): string {
-  return (JSON.stringify(value) ?? 'undefined').slice(0, 40)
+  return (jsonText(value, limits.jsonDepthMax) ?? typeof value).slice(0, 40)
+}
+
+/** Whether a value that no specification knows can be kept as JSON. */
+function isShallow(value: unknown): boolean {
+  return nesting(value, limits.jsonDepthMax) <= limits.jsonDepthMax
 }
 
 /** Fills the columns of the specification; false when a value does not fit or a required column is absent. */

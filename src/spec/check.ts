@@ -18,6 +18,8 @@ export interface Problem {
   readonly code: ErrorCode
   /** Where inside the value, such as `[3].title_id`; empty for the value itself. */
   readonly path: string
+  /** The same as property keys, such as `[3, 'title_id']`: a key of a map may hold any character. */
+  readonly keys: readonly (string | number)[]
   readonly message: string
 }
 
@@ -35,7 +37,10 @@ export function problemOf(field: Field, value: unknown): Problem | undefined {
     case 'long':
       return longProblem(field, value)
     case 'double':
-      return typeof value === 'number' ? rangeProblem(field, value) : wrongType('a number', value)
+      // JSON has no infinity, but 1e999 is read as one.
+      return Number.isFinite(value)
+        ? rangeProblem(field, value as number)
+        : wrongType('a finite number', value)
     case 'decimal':
       return decimalProblem(field, type.precision, type.scale, value)
     case 'string':
@@ -69,8 +74,14 @@ export function problemOf(field: Field, value: unknown): Problem | undefined {
   }
 }
 
-function problem(code: ErrorCode, message: string, path = ''): Problem {
-  return { code, path, message }
+function problem(code: ErrorCode, message: string): Problem {
+  return { code, path: '', keys: [], message }
+}
+
+/** The problem of a part as one of the whole. */
+function inside(key: string | number, found: Problem): Problem {
+  const step = typeof key === 'number' ? `[${key}]` : `.${key}`
+  return { ...found, path: step + found.path, keys: [key, ...found.keys] }
 }
 
 function wrongType(expected: string, value: unknown): Problem {
@@ -81,7 +92,7 @@ function wrongType(expected: string, value: unknown): Problem {
 function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object') return 'an object'
-  const text = JSON.stringify(value) ?? typeof value
+  const text = typeof value === 'bigint' ? `${value}` : (JSON.stringify(value) ?? '')
   return `${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`
 }
 
@@ -147,10 +158,20 @@ function jsonProblem(field: Field, value: unknown): Problem | undefined {
   if (nesting(value, limits.jsonDepthMax) > limits.jsonDepthMax) {
     return problem('value_too_deep', `nested deeper than ${limits.jsonDepthMax}`)
   }
-  const text = JSON.stringify(value)
+  const text = jsonText(value)
+  if (text === undefined) return wrongType('a JSON value', value)
   return text.length > (field.maxLength ?? limits.stringLengthMax)
     ? problem('value_too_long', `${text.length} characters of JSON`)
     : undefined
+}
+
+/** Undefined where a program holds what no JSON can say, such as a bigint or a function. */
+function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
 
 function listProblem(field: Field, element: Field, value: unknown): Problem | undefined {
@@ -161,7 +182,7 @@ function listProblem(field: Field, element: Field, value: unknown): Problem | un
   }
   for (let i = 0; i < value.length; i++) {
     const found = problemOf(element, value[i])
-    if (found !== undefined) return { ...found, path: `[${i}]${found.path}` }
+    if (found !== undefined) return inside(i, found)
   }
   return undefined
 }
@@ -176,7 +197,7 @@ function mapProblem(field: Field, item: Field, value: unknown): Problem | undefi
   for (const [key, entry] of entries) {
     const found =
       stringProblem({ type: { kind: 'string' }, optional: false }, key) ?? problemOf(item, entry)
-    if (found !== undefined) return { ...found, path: `.${key}${found.path}` }
+    if (found !== undefined) return inside(key, found)
   }
   return undefined
 }
@@ -185,12 +206,13 @@ function structProblem(fields: { readonly [name: string]: Field }, value: unknow
   if (typeof value !== 'object' || Array.isArray(value)) return wrongType('an object', value)
   const object = value as Record<string, unknown>
   for (const name in object) {
-    if (!Object.hasOwn(fields, name))
-      return problem('value_type', 'there is no such member', `.${name}`)
+    if (!Object.hasOwn(fields, name)) {
+      return inside(name, problem('value_type', 'there is no such member'))
+    }
   }
   for (const [name, field] of Object.entries(fields)) {
     const found = problemOf(field, Object.hasOwn(object, name) ? object[name] : null)
-    if (found !== undefined) return { ...found, path: `.${name}${found.path}` }
+    if (found !== undefined) return inside(name, found)
   }
   return undefined
 }

@@ -8,41 +8,17 @@ import { FAULTS } from '../../examples/streaming/faults.ts'
 import { startFleet } from '../../examples/streaming/fleet.ts'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { limits } from '../../src/base/limits.ts'
-import { nodeFiles } from '../../src/base/node/files.ts'
-import { seededRandom } from '../../src/base/random.ts'
 import { createClient } from '../../src/client/node.ts'
-import { LakeReader } from '../../src/engine/index.ts'
 import { decodeManifestList } from '../../src/lake/manifest.ts'
 import { currentSnapshot, type Metadata, parseMetadata } from '../../src/lake/metadata.ts'
-import { type Platform, type Project, readConfig, startPlatform } from '../../src/platform/index.ts'
-import { collectSpecs } from '../../src/spec/collect.ts'
+import type { Platform } from '../../src/platform/index.ts'
 import type { IcebergField } from '../../src/spec/iceberg-type.ts'
 import { defineEvent, int, long, string } from '../../src/spec/index.ts'
-import { type SpecLock, updateLock } from '../../src/spec/lock.ts'
+import { ask, landed as settled, projectOf, start } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
 import { clickhouse, icebergTable, type Row } from './clickhouse.ts'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-function unwrap<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
-  if (!result.ok) throw result.error
-  return result.value
-}
-
-/** A project in memory: the specifications of a module, and the lock of those before it. */
-function projectOf(folder: string, module: object, before?: SpecLock): Project {
-  const config = unwrap(readConfig({ http: { port: 0 }, engine: { epochMs: 50 } }))
-  const specs = unwrap(collectSpecs(module as Record<string, unknown>))
-  const { lock } = unwrap(updateLock(before, specs))
-  return { folder, config, specs, lock, locked: true, data: path.join(folder, '.headwater') }
-}
-
-async function start(project: Project, clock: Clock = systemClock): Promise<Platform> {
-  const random = seededRandom(5)
-  return unwrap(
-    await startPlatform({ project, files: nodeFiles, clock, random, development: false }),
-  )
-}
 
 /** What both engines are asked of a column: an expression each, so that equal tables give equal numbers. */
 function checks({ name, type }: IcebergField): [duck: string, click: string][] {
@@ -157,7 +133,6 @@ function shapeOf(
 async function compare(folder: string, platform: Platform): Promise<Map<string, number>> {
   const { lake } = platform
   const state = lake.state
-  const reader = await LakeReader.open(lake, 1)
   const tables = [...state.tables.values()]
   const asked = tables.map(({ name, schema }) => questions(name, schema.fields))
   const theirs = clickhouse(
@@ -166,17 +141,13 @@ async function compare(folder: string, platform: Platform): Promise<Map<string, 
   )
   const rows = new Map<string, number>()
   for (const [i, { name }] of tables.entries()) {
-    const answer = unwrap(await reader.query(state, asked[i]!.duck))
-    const ours = Object.fromEntries(
-      answer.columns.map((column, at) => [column, answer.rows[0]![at]]),
-    )
+    const [ours] = await ask(lake, asked[i]!.duck)
     expect({ table: name, ...numbersOf(theirs[i]![0]!) }).toEqual({
       table: name,
-      ...numbersOf(ours),
+      ...numbersOf(ours!),
     })
-    rows.set(name, Number(ours['c0']))
+    rows.set(name, Number(ours!['c0']))
   }
-  reader.close()
   return rows
 }
 
@@ -187,7 +158,7 @@ describe('ClickHouse', () => {
   test('finds what the devices sent, through merges and expiry', { timeout: 120_000 }, async () => {
     let ahead = 0
     const clock: Clock = { ...systemClock, wall: () => systemClock.wall() + ahead }
-    const platform = await start(projectOf(folder, streaming), clock)
+    const platform = await start(projectOf(folder, streaming), { clock })
     const landed = new Map<string, number>()
     const log = async (seed: number): Promise<void> => {
       const fleet = startFleet({ url: platform.url, devices: 40, rate: 3000, seed, faults: FAULTS })
@@ -197,7 +168,7 @@ describe('ClickHouse', () => {
       for (const [type, tally] of Object.entries(report.byType)) {
         if (tally.landed > 0) landed.set(type, (landed.get(type) ?? 0) + tally.landed)
       }
-      await pause(500)
+      await settled(platform)
     }
     let seed = 1
     while (shapeOf(folder, 'batches').snapshots <= limits.manifestsPerTierMax + 5) await log(seed++)
@@ -242,12 +213,12 @@ describe('ClickHouse', () => {
     for (let i = 0; i < 100; i++) early.log('seen', { size: i, old_name: `early ${i}` })
     expect(await early.flush()).toBe(true)
     await before.close()
-    const after = await start(projectOf(own.folder, second, one.lock))
+    const after = await start(projectOf(own.folder, second, { before: one.lock }))
     const late = createClient<typeof second>({ url: after.url })
     for (let i = 0; i < 50; i++)
       late.log('seen', { size: 2 ** 40 + i, name: `late ${i}`, note: 'x' })
     expect(await late.flush()).toBe(true)
-    await pause(500)
+    await settled(after)
     expect((await compare(own.folder, after)).get('seen')).toBe(150)
     const [rows] = clickhouse(own.folder, [
       `select count(note) as noted, countIf(startsWith(name, 'early')) as early, toString(sum(toInt128(size))) as total from ${icebergTable('seen')}`,
