@@ -153,6 +153,7 @@ export class Admission implements Intake {
       if (meta.duplicate === true) landDuplicate(ground, arrival)
       else this.#land(ground, arrival, { ...identityOf(part), boot })
     }
+    ground.epoch.frames++
     ground.epoch.end = stored.end
     return true
   }
@@ -299,6 +300,7 @@ export class Admission implements Intake {
 
   /** The epoch covers the frame once it is durable. Frames settle in order, so the last one to come settles last. */
   #endsAt(epoch: Epoch, appended: Appended): void {
+    epoch.frames++
     epoch.settled = appended.durable
     void appended.durable.then((durable) => {
       if (durable.ok) epoch.end = Math.max(epoch.end, appended.end)

@@ -27,11 +27,15 @@ export class InFlight {
   }
 }
 
-/** Calls back with the body, a failure, or undefined when the client went away. Exactly once. */
+/**
+ * Calls back with the body, a failure, or undefined when the client went away. Exactly once. The bytes count as in flight as they
+ * arrive; those of a body are the caller's to give back, all others are given back here.
+ */
 export function readBody(
   request: IncomingMessage,
   limits: BodyLimits,
   clock: Clock,
+  inFlight: InFlight,
   done: (result: Result<Buffer> | undefined) => void,
 ): void {
   const declared = Number(request.headers['content-length'] ?? 0)
@@ -48,15 +52,18 @@ export function readBody(
     if (!open) return
     open = false
     cancel()
+    if (result === undefined || !result.ok) inFlight.bytes -= length
     done(result)
   }
   const cancel = clock.after(limits.bodyMsMax, () => {
     finish(failed(error('body_too_slow', `Not complete after ${limits.bodyMsMax} ms.`)))
   })
   request.on('data', (part: Buffer) => {
+    if (!open) return
     length += part.length
+    inFlight.bytes += part.length
     if (length > limits.bodyBytesMax) finish(failed(tooLarge()))
-    else if (open) parts.push(part)
+    else parts.push(part)
   })
   request.on('end', () => finish(ok(parts.length === 1 ? parts[0]! : Buffer.concat(parts))))
   request.on('close', () => finish(undefined))

@@ -142,7 +142,7 @@ class Door {
     }
     const [reason] = this.#options.intake.ready()
     if (reason !== undefined) return this.#refuse(request, response, error('not_ready', reason))
-    readBody(request, this.limits, this.#options.clock, (body) => {
+    readBody(request, this.limits, this.#options.clock, this.inFlight, (body) => {
       if (body === undefined) return
       if (!body.ok) return this.#refuse(request, response, body.error)
       void this.#take(request, response, body.value, source.value)
@@ -157,7 +157,6 @@ class Door {
   ): Promise<void> {
     const { intake, counts } = this.#options
     counts.bodyBytes += body.length
-    this.inFlight.bytes += body.length
     let held = body.length
     try {
       const facts = this.#facts(request, source)

@@ -20,7 +20,9 @@ export class Epoch {
   day: number | undefined
   /** Rows over all tables. */
   rows = 0
-  /** Offset after the last durable frame whose rows are here. */
+  /** Frames that the epoch covers, rows or not. */
+  frames = 0
+  /** Offset after the last durable frame that the epoch covers. */
   end = 0
   /** Settles after every frame of the epoch is durable, or will never be. */
   settled: Promise<unknown> = Promise.resolve()
@@ -60,7 +62,7 @@ export class Epoch {
   }
 
   get empty(): boolean {
-    return this.batches.rows === 0 && this.quarantine.rows === 0
+    return this.frames === 0
   }
 
   /** Empties the epoch and keeps its memory for the next one. */
@@ -70,6 +72,7 @@ export class Epoch {
     for (const table of this.#tables.values()) table.reset()
     this.day = undefined
     this.rows = 0
+    this.frames = 0
     this.opened = 0
   }
 }

@@ -24,6 +24,8 @@ export interface DoorOptions {
   readonly log: Log
   readonly lake: Lake
   readonly development: boolean
+  /** Why the engine cannot commit, while it cannot. */
+  readonly engineFailure: () => HeadwaterError | undefined
 }
 
 export interface Door {
@@ -60,7 +62,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
 }
 
 function gauges(
-  { admission, log, lake, intake }: DoorOptions,
+  { admission, log, lake, intake, engineFailure }: DoorOptions,
   collector: () => Collector | undefined,
 ): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
@@ -70,6 +72,11 @@ function gauges(
       name: 'ready',
       help: '1 while events are taken.',
       read: () => (intake.ready().length === 0 ? 1 : 0),
+    },
+    {
+      name: 'engine_failing',
+      help: '1 while the lake refuses commits; the log keeps what is taken.',
+      read: () => (engineFailure() === undefined ? 0 : 1),
     },
     { name: 'boots', help: 'Boots remembered for duplicates.', read: () => admission.boots },
     {

@@ -61,7 +61,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
     ready,
   }
-  const door = await openDoor({ ...options, intake, counts, admission, log, lake })
+  const door = await openDoor({
+    ...options,
+    intake,
+    counts,
+    admission,
+    log,
+    lake,
+    engineFailure: () => runner.failure,
+  })
   if (!door.ok) {
     await closeCore(core.value)
     return door
@@ -170,8 +178,9 @@ async function closeAll(door: Door, core: Core): Promise<void> {
   await closeCore(core)
 }
 
+/** Events are taken while the log has room for them, even if the lake refuses for a while; when it no longer has, both are said. */
 function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
-  const reasons = [...admission.ready()]
-  if (runner.failure !== undefined) reasons.push(runner.failure.message)
-  return reasons
+  const reasons = admission.ready()
+  if (reasons.length === 0 || runner.failure === undefined) return reasons
+  return [...reasons, runner.failure.message]
 }

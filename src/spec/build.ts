@@ -63,12 +63,21 @@ export class FieldBuilder<T, O extends boolean = false> {
 export class RangeBuilder<T, O extends boolean = false> extends FieldBuilder<T, O> {
   /** The least value allowed. */
   min(least: number): this {
-    return this.with({ min: least })
+    return this.#bounded({ min: least })
   }
 
   /** The greatest value allowed. */
   max(most: number): this {
-    return this.with({ max: most })
+    return this.#bounded({ max: most })
+  }
+
+  /** Refuses bounds that are no numbers, or that no value lies between. */
+  #bounded(change: Pick<Field, 'min' | 'max'>): this {
+    const { min = -Number.MAX_VALUE, max = Number.MAX_VALUE } = { ...this.field, ...change }
+    if (!Number.isFinite(min) || !Number.isFinite(max) || min > max) {
+      throw error('spec_invalid', `From ${min} to ${max} is not a range.`)
+    }
+    return this.with(change)
   }
 
   override optional(): RangeBuilder<T, true> {
@@ -80,6 +89,9 @@ export class RangeBuilder<T, O extends boolean = false> extends FieldBuilder<T, 
 export class LengthBuilder<T, O extends boolean = false> extends FieldBuilder<T, O> {
   /** The greatest length allowed. */
   maxLength(most: number): this {
+    if (!Number.isSafeInteger(most) || most < 0) {
+      throw error('spec_invalid', `maxLength(${most}) is not a length.`)
+    }
     return this.with({ maxLength: most })
   }
 
@@ -137,10 +149,11 @@ export function string(): LengthBuilder<string> {
   return new LengthBuilder(plain({ kind: 'string' }))
 }
 
-/** One of the given strings. */
+/** One of the given strings. Throws HeadwaterError `spec_invalid`, as other bad types and bounds do. */
 export function enumOf<const V extends readonly [string, ...string[]]>(
   ...values: V
 ): FieldBuilder<V[number]> {
+  if (values[0] === undefined) throw error('spec_invalid', 'enumOf() needs a value.')
   if (new Set(values).size !== values.length) {
     throw error('spec_invalid', `enumOf(${values.join(', ')}) names a value twice.`)
   }

@@ -92,7 +92,8 @@ function wrongType(expected: string, value: unknown): Problem {
 function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object') return 'an object'
-  const text = typeof value === 'bigint' ? `${value}` : (JSON.stringify(value) ?? '')
+  const numeric = typeof value === 'bigint' || typeof value === 'number'
+  const text = numeric ? `${value}` : (JSON.stringify(value) ?? '')
   return `${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`
 }
 
@@ -158,7 +159,7 @@ function jsonProblem(field: Field, value: unknown): Problem | undefined {
   if (nesting(value, limits.jsonDepthMax) > limits.jsonDepthMax) {
     return problem('value_too_deep', `nested deeper than ${limits.jsonDepthMax}`)
   }
-  const text = jsonText(value)
+  const text = serialized(value)
   if (text === undefined) return wrongType('a JSON value', value)
   return text.length > (field.maxLength ?? limits.stringLengthMax)
     ? problem('value_too_long', `${text.length} characters of JSON`)
@@ -166,7 +167,7 @@ function jsonProblem(field: Field, value: unknown): Problem | undefined {
 }
 
 /** Undefined where a program holds what no JSON can say, such as a bigint or a function. */
-function jsonText(value: unknown): string | undefined {
+function serialized(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
   } catch {

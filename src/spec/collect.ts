@@ -1,15 +1,19 @@
 /** Gathers the specifications that a module exports, and checks them as a whole. */
 import { error, type HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import type { TypedEvent } from './define.ts'
 import type { ContextSpec, EventSpec, SpecSet } from './field.ts'
 
 const NO_CONTEXT: ContextSpec = { spec: 'context', doc: 'No context is declared.', fields: {} }
 
-/** Every event type and the context among the exports of `module`; other exports are ignored. */
+/**
+ * Every event type and the context among the exports of `module`; other exports are ignored, and a declaration that is
+ * exported under several names counts once.
+ */
 export function collectSpecs(module: Readonly<Record<string, unknown>>): Result<SpecSet> {
   const events: EventSpec[] = []
   const contexts: ContextSpec[] = []
-  for (const value of Object.values(module)) {
+  for (const value of new Set(Object.values(module))) {
     if (isSpec(value, 'event')) events.push(value as EventSpec)
     if (isSpec(value, 'context')) contexts.push(value as ContextSpec)
   }
@@ -21,16 +25,19 @@ export function collectSpecs(module: Readonly<Record<string, unknown>>): Result<
   return ok({ events: new Map(events.map((event) => [event.name, event])), context })
 }
 
+/** What `defineEvent` or `defineContext` made, if by another copy of this package; other data may have a member `spec` too. */
 function isSpec(value: unknown, spec: string): boolean {
-  return typeof value === 'object' && value !== null && 'spec' in value && value.spec === spec
+  if (typeof value !== 'object' || value === null) return false
+  const { spec: declared, '~standard': standard } = value as Partial<TypedEvent<string, unknown>>
+  return declared === spec && standard?.vendor === 'headwater'
 }
 
 function nameProblem(events: readonly EventSpec[]): HeadwaterError | undefined {
-  const taken = new Map<string, EventSpec>()
+  const taken = new Set<string>()
   for (const event of events) {
     for (const name of [event.name, ...(event.was ?? [])]) {
       if (taken.has(name)) return error('spec_invalid', `Two event types go by the name ${name}.`)
-      taken.set(name, event)
+      taken.add(name)
     }
   }
   return undefined

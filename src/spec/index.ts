@@ -18,4 +18,5 @@ export {
 export { collectSpecs } from './collect.ts'
 export { defineContext, defineEvent } from './define.ts'
 export type { ContextSpec, EventSpec, Field, FieldType, Fields, SpecSet } from './field.ts'
+export { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 export type { ContextOf, EventsOf, JsonValue } from './infer.ts'

@@ -35,7 +35,10 @@ const CONTEXT_FIRST = 100
 const CONTEXT_END = 1000
 const EVENT_FIRST = 1000
 
-/** The lock for `specs`, grown from `known`; refuses what `known` forbids, with the reason and what to do instead. */
+/**
+ * The lock for `specs`, grown from `known`; refuses what `known` forbids, with the reason and what to do instead. An event
+ * type that is renamed or no longer specified keeps its entry, as its table keeps its columns.
+ */
 export function updateLock(
   known: SpecLock | undefined,
   specs: SpecSet,
@@ -50,10 +53,11 @@ export function updateLock(
     }
     const events: Record<string, LockedOwner> = { ...known?.events }
     for (const [name, spec] of specs.events) {
-      const old = [name, ...(spec.was ?? [])].find((each) => events[each] !== undefined)
+      const old = [name, ...(spec.was ?? [])].find((each) => Object.hasOwn(events, each))
       const owner = old === undefined ? undefined : events[old]
-      if (old !== undefined && old !== name) delete events[old]
-      events[name] = updateOwner(name, owner, spec.fields, EVENT_FIRST)
+      const updated = updateOwner(name, owner, spec.fields, EVENT_FIRST)
+      refuseSharedNames(name, updated.fields, context.fields)
+      events[name] = updated
     }
     const lock: SpecLock = { version: 1, context, events: sorted(events) }
     const changed = known === undefined || stringifyLock(lock) !== stringifyLock(known)
@@ -61,6 +65,18 @@ export function updateLock(
   } catch (cause) {
     if (cause instanceof HeadwaterError) return failed(cause)
     throw cause
+  }
+}
+
+/** Context and event share a table, where removed fields keep their columns: neither may take a name of the other's. */
+function refuseSharedNames(event: string, fields: LockedFields, context: LockedFields): void {
+  for (const name of Object.keys(fields)) {
+    if (!Object.hasOwn(context, name)) continue
+    throw refusal(
+      `${event}.${name}`,
+      'the context and the event both have a column of the name, if of a removed field',
+      'choose another name',
+    )
   }
 }
 
@@ -100,11 +116,23 @@ function updateFields(
   for (const [name, field] of Object.entries(fields)) {
     const old = [name, ...(field.was ?? [])].find((each) => Object.hasOwn(rest, each))
     const locked = old === undefined ? undefined : rest[old]
+    if (old === name && locked?.retired === true) refuseRename(`${owner}.${name}`, field, rest)
     if (old !== undefined) delete rest[old]
     updated[name] = updateField(`${owner}.${name}`, locked, field, ids, known === undefined)
   }
   for (const [name, field] of Object.entries(rest)) updated[name] = { ...field, retired: true }
   return sorted(updated)
+}
+
+/** The name of a removed field is that of its column: another field cannot be renamed to it. */
+function refuseRename(path: string, field: Field, known: LockedFields): void {
+  const live = field.was?.find((each) => Object.hasOwn(known, each) && !known[each]!.retired)
+  if (live === undefined) return
+  throw refusal(
+    path,
+    `${live} cannot take this name: the column of a removed field has it`,
+    'choose another name',
+  )
 }
 
 function updateField(
@@ -212,36 +240,74 @@ function lockProblem(value: unknown): string | undefined {
   if (!isRecord(value)) return 'not an object'
   if (value['version'] !== 1) return `version ${JSON.stringify(value['version'])} is not known`
   if (!isRecord(value['events'])) return 'events is missing'
-  const owners = { context: value['context'], ...value['events'] }
-  for (const [name, owner] of Object.entries(owners)) {
-    if (!isRecord(owner) || !Number.isInteger(owner['next'])) return `${name} has no next id`
-    const seen = new Set<number>()
-    const wrong = fieldsProblem(owner['fields'], name, seen, owner['next'] as number)
+  const problem = ownerProblem(value['context'], 'the context', CONTEXT_FIRST, CONTEXT_END)
+  if (problem !== undefined) return problem
+  for (const [name, owner] of Object.entries(value['events'])) {
+    const wrong = ownerProblem(owner, name, EVENT_FIRST, Number.MAX_SAFE_INTEGER)
     if (wrong !== undefined) return wrong
   }
   return undefined
 }
 
-/** Every id is an integer below `next` and used once. */
-function fieldsProblem(
-  fields: unknown,
-  path: string,
-  seen: Set<number>,
-  next: number,
+/** Ids lie from `first` to before `next`, and `next` is at most `end`. */
+function ownerProblem(
+  owner: unknown,
+  name: string,
+  first: number,
+  end: number,
 ): string | undefined {
+  if (!isRecord(owner)) return `${name} is missing`
+  const next = owner['next']
+  if (typeof next !== 'number' || !Number.isInteger(next) || next < first || next > end) {
+    return `${name} has no next id`
+  }
+  return fieldsProblem(owner['fields'], name, { first, next, seen: new Set() })
+}
+
+interface IdRange {
+  readonly first: number
+  readonly next: number
+  readonly seen: Set<number>
+}
+
+function fieldsProblem(fields: unknown, path: string, ids: IdRange): string | undefined {
   if (!isRecord(fields)) return `${path} has no fields`
   for (const [name, field] of Object.entries(fields)) {
-    const where = `${path}.${name}`
-    if (!isRecord(field) || typeof field['type'] !== 'string') return `${where} has no type`
-    const id = field['id']
-    if (typeof id !== 'number' || !Number.isInteger(id) || id >= next) return `${where} has no id`
-    if (seen.has(id)) return `${where} has the id ${id} of another field`
-    seen.add(id)
-    if (field['children'] === undefined) continue
-    const wrong = fieldsProblem(field['children'], where, seen, next)
+    const wrong = fieldProblem(field, `${path}.${name}`, ids)
     if (wrong !== undefined) return wrong
   }
   return undefined
+}
+
+function fieldProblem(field: unknown, path: string, ids: IdRange): string | undefined {
+  if (!isRecord(field)) return `${path} is not a field`
+  const { id, type, required, retired, children: inner } = field
+  if (typeof id !== 'number' || !Number.isInteger(id) || id < ids.first || id >= ids.next) {
+    return `${path} has no id`
+  }
+  if (ids.seen.has(id)) return `${path} has the id ${id} of another field`
+  ids.seen.add(id)
+  if (typeof required !== 'boolean') return `${path} does not say whether it is required`
+  if (retired !== undefined && retired !== true) return `${path} has an unknown retired`
+  if (typeof type !== 'string') return `${path} has no type`
+  if (!NESTED.has(type)) {
+    if (!PRIMITIVE.test(type)) return `${path} has the unknown type ${type}`
+    return inner === undefined ? undefined : `${path} of type ${type} has children`
+  }
+  if (!isRecord(inner) || !childrenFit(type, inner))
+    return `${path} has not the children of a ${type}`
+  return fieldsProblem(inner, path, ids)
+}
+
+const NESTED: ReadonlySet<string> = new Set(['list', 'map', 'struct'])
+const PRIMITIVE =
+  /^(boolean|int|long|double|string|date|timestamptz|binary|decimal\([1-9]\d?, \d\d?\))$/
+
+function childrenFit(type: string, inner: Readonly<Record<string, unknown>>): boolean {
+  const names = Object.keys(inner).sort().join()
+  if (type === 'list') return names === 'element'
+  if (type === 'map') return names === 'key,value'
+  return names !== ''
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

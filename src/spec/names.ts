@@ -47,8 +47,8 @@ function checkFields(fields: Fields, owner: string, taken: ReadonlySet<string>):
 
 /** Names inside structs, wherever they are nested. */
 function checkMembers({ type }: Field, where: string): void {
-  if (type.kind === 'list') checkMembers(type.element, where)
-  if (type.kind === 'map') checkMembers(type.value, where)
+  if (type.kind === 'list') checkNameless(type.element, where)
+  if (type.kind === 'map') checkNameless(type.value, where)
   if (type.kind !== 'struct') return
   if (Object.keys(type.fields).length === 0) {
     throw error('spec_invalid', `${where}: a struct needs a member.`)
@@ -60,6 +60,14 @@ function checkMembers({ type }: Field, where: string): void {
     }
     checkMembers(member, `${where}.${name}`)
   }
+}
+
+/** Elements of lists and values of maps have no name that could change. */
+function checkNameless(item: Field, where: string): void {
+  if (item.was !== undefined) {
+    throw error('spec_invalid', `${where}: what has no name cannot have had another.`)
+  }
+  checkMembers(item, where)
 }
 
 function badName(where: string): Error {

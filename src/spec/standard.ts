@@ -48,33 +48,46 @@ function issuesOf(fields: Fields, value: unknown): StandardSchemaV1.Issue[] {
     const given = Object.hasOwn(object, name) ? object[name] : null
     const problem = problemOf(field, wireValue(field, given))
     if (problem !== undefined) {
-      issues.push({ message: problem.message, path: [name, ...pathKeys(problem.path)] })
+      issues.push({ message: problem.message, path: [name, ...problem.keys] })
     }
   }
   return issues
 }
 
 /** The wire form of a value as a program holds it: dates as numbers, bigints as text, bytes as base64 (PROTOCOL.md §5). */
-export function wireValue(field: Field, value: unknown): unknown {
-  const { type } = field
-  if (value instanceof Date) return type.kind === 'timestamp' ? value.getTime() : value
-  if (typeof value === 'bigint') return String(value)
-  if (value instanceof Uint8Array) return btoa(String.fromCharCode(...value))
-  if (Array.isArray(value) && type.kind === 'list') {
-    return value.map((item) => wireValue(type.element, item))
+function wireValue({ type }: Field, value: unknown): unknown {
+  switch (type.kind) {
+    case 'long':
+      return typeof value === 'bigint' ? String(value) : value
+    case 'timestamp':
+      return value instanceof Date ? value.getTime() : value
+    case 'binary':
+      return value instanceof Uint8Array ? base64(value) : value
+    case 'list':
+      return Array.isArray(value) ? value.map((item) => wireValue(type.element, item)) : value
+    case 'map':
+      return mapMembers(value, () => type.value)
+    case 'struct':
+      return mapMembers(value, (name) =>
+        Object.hasOwn(type.fields, name) ? type.fields[name] : undefined,
+      )
+    default:
+      return value
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  if (type.kind !== 'struct' && type.kind !== 'map') return value
-  const members = Object.entries(value).map(([name, item]) => {
-    const member = type.kind === 'map' ? type.value : type.fields[name]
-    return [name, member === undefined ? item : wireValue(member, item)]
-  })
-  return Object.fromEntries(members) as unknown
 }
 
-/** `[3].title_id` as `[3, 'title_id']`. */
-function pathKeys(path: string): PropertyKey[] {
-  return [...path.matchAll(/\[(\d+)\]|\.([^.[]+)/g)].map(([, index, name]) =>
-    index === undefined ? name! : Number(index),
-  )
+function mapMembers(value: unknown, fieldOf: (name: string) => Field | undefined): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  // A Map or a Date would travel as an empty object: as text it is refused, and named.
+  const tag = Object.prototype.toString.call(value)
+  if (tag !== '[object Object]') return tag
+  const members = Object.entries(value).map(([name, item]) => {
+    const field = fieldOf(name)
+    return [name, field === undefined ? item : wireValue(field, item)] as const
+  })
+  return Object.fromEntries(members)
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 }

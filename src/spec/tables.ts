@@ -62,7 +62,10 @@ function column(name: string, field: Field, locked: LockedField): IcebergField {
   return { id: locked.id, name, required: false, type, ...(doc === '' ? {} : { doc }) }
 }
 
-function docOf(field: Field): string {
+/** What a field means, in words for whoever reads a column or a schema; empty where nothing is said. */
+export function docOf(
+  field: Partial<Pick<Field, 'doc' | 'unit' | 'personal' | 'deprecated'>>,
+): string {
   return [
     field.doc,
     field.unit === undefined ? undefined : `Unit: ${field.unit}.`,

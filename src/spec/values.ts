@@ -59,6 +59,7 @@ export function decimalParser(
     return sign === '-' ? -unscaled : unscaled
   }
 }
+
 /** JSON text of a value; undefined where it is nested deeper than `most`, since writing it would need a stack as deep. */
 export function jsonText(value: unknown, most: number): string | undefined {
   return nesting(value, most) > most ? undefined : JSON.stringify(value)
