@@ -1,8 +1,5 @@
 /** One append to one table: prepare (files to a manifest, once), stage (manifest list and metadata, per attempt). The commit is the catalog's. */
-import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { error, HeadwaterError } from '../base/errors.ts'
-import type { Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
 import { below, type Random, uuid } from '../base/random.ts'
 import type { DataFile } from './lake.ts'
@@ -23,13 +20,12 @@ import {
   type Metadata,
   type Snapshot,
 } from './metadata.ts'
+import { join, type Storage } from './storage.ts'
 import { encodeBound } from './values.ts'
 
 /** What a table is at one version of the catalog. */
 export interface Table {
   readonly name: string
-  /** Absolute path of the table's folder. */
-  readonly folder: string
   readonly metadata: Metadata
   /** Location of the metadata file, and its number N. */
   readonly file: string
@@ -39,7 +35,7 @@ export interface Table {
 }
 
 export interface Ports {
-  readonly files: Files
+  readonly storage: Storage
   readonly random: Random
 }
 
@@ -61,13 +57,15 @@ export async function prepareAppend(
   const types = primitiveTypes(currentSchema(table.metadata).fields)
   // Below 2^53, so that clients that read JSON numbers as doubles get it right.
   const snapshotId = 1 + below(ports.random, Number.MAX_SAFE_INTEGER - 1)
-  const entries = files.map((file): ManifestEntry => ({
-    status: 1,
-    snapshotId,
-    sequence: null,
-    fileSequence: null,
-    dataFile: dataFileRecord(file, locationOf(file.path), types),
-  }))
+  const entries = await Promise.all(
+    files.map(async (file): Promise<ManifestEntry> => ({
+      status: 1,
+      snapshotId,
+      sequence: null,
+      fileSequence: null,
+      dataFile: dataFileRecord(file, await ports.storage.adopt(file.path), types),
+    })),
+  )
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
   const days = files.map(({ day }) => day)
   const written = await writeManifest(table, entries, ports)
@@ -113,25 +111,22 @@ export async function stageAppend(
   const added = { ...prepared.manifest, sequence, minSequence: sequence }
   const manifests = await mergeTier(table, [added, ...table.manifests], prepared.snapshotId, ports)
   const parent = currentSnapshot(metadata)
-  const list = path.join(
-    table.folder,
-    'metadata',
-    `snap-${prepared.snapshotId}-1-${uuid(ports.random)}.avro`,
-  )
+  const name = `snap-${prepared.snapshotId}-1-${uuid(ports.random)}.avro`
+  const list = join(metadata.location, 'metadata', name)
   const bytes = encodeManifestList(
     // A manifest that merging made has this commit's number too.
     manifests.map((manifest) => (manifest.sequence === 0 ? { ...manifest, sequence } : manifest)),
     { id: prepared.snapshotId, parent: parent?.['snapshot-id'], sequence },
     ports.random.bytes(16),
   )
-  await ports.files.write(list, bytes, { sync: true })
+  await ports.storage.write(list, bytes)
   const time = Math.max(now, metadata['last-updated-ms'])
   const snapshot: Snapshot = {
     'snapshot-id': prepared.snapshotId,
     ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': sequence,
     'timestamp-ms': time,
-    'manifest-list': locationOf(list),
+    'manifest-list': list,
     summary: { ...appendSummary(parent, prepared), ...summary },
     'schema-id': metadata['current-schema-id'],
   }
@@ -213,7 +208,8 @@ async function mergeManifests(
   ports: Ports,
 ): Promise<ManifestFile> {
   const entries: ManifestEntry[] = []
-  for (const manifest of manifests) entries.push(...(await existingEntries(manifest, ports.files)))
+  for (const manifest of manifests)
+    entries.push(...(await existingEntries(manifest, ports.storage)))
   const rows = entries.reduce((sum, { dataFile }) => sum + Number(dataFile['record_count']), 0)
   const sequences = entries.map(({ sequence }) => Number(sequence))
   const written = await writeManifest(table, entries, ports)
@@ -235,8 +231,8 @@ async function mergeManifests(
 }
 
 /** Live entries of a manifest as they are carried into another: existing, with the numbers that they inherited. */
-async function existingEntries(manifest: ManifestFile, files: Files): Promise<ManifestEntry[]> {
-  const entries = await readManifest(manifest, files)
+async function existingEntries(manifest: ManifestFile, storage: Storage): Promise<ManifestEntry[]> {
+  const entries = await readManifest(manifest, storage)
   return entries.map((entry) => ({
     ...entry,
     status: 0,
@@ -247,26 +243,32 @@ async function existingEntries(manifest: ManifestFile, files: Files): Promise<Ma
 }
 
 /** Entries of a manifest that are not deleted. Throws HeadwaterError `lake_invalid`. */
-export async function readManifest(manifest: ManifestFile, files: Files): Promise<ManifestEntry[]> {
-  const file = pathOf(manifest.path)
-  const bytes = await files.read(file)
+export async function readManifest(
+  { path: location }: ManifestFile,
+  storage: Storage,
+): Promise<ManifestEntry[]> {
+  const bytes = await storage.read(location)
   try {
     return decodeManifest(bytes).filter(({ status }) => status !== 2)
   } catch (cause) {
     if (cause instanceof HeadwaterError) throw cause
-    throw error('lake_invalid', `${file}: ${cause instanceof Error ? cause.message : ''}.`, cause)
+    throw error(
+      'lake_invalid',
+      `${location}: ${cause instanceof Error ? cause.message : ''}.`,
+      cause,
+    )
   }
 }
 
 async function writeManifest(
   table: Table,
   entries: readonly ManifestEntry[],
-  { files, random }: Ports,
+  { storage, random }: Ports,
 ): Promise<{ path: string; length: number }> {
-  const file = path.join(table.folder, 'metadata', `${uuid(random)}-m0.avro`)
+  const location = join(table.metadata.location, 'metadata', `${uuid(random)}-m0.avro`)
   const bytes = encodeManifest(entries, headerOf(table.metadata), random.bytes(16))
-  await files.write(file, bytes, { sync: true })
-  return { path: locationOf(file), length: bytes.length }
+  await storage.write(location, bytes)
+  return { path: location, length: bytes.length }
 }
 
 function headerOf(metadata: Metadata): ManifestHeader {
@@ -297,13 +299,4 @@ function mergedSummary(manifests: readonly ManifestFile[]): ManifestFile['partit
     return [...read(summary?.lower_bound), ...read(summary?.upper_bound)]
   })
   return daySummary(Math.min(...bounds), Math.max(...bounds))
-}
-
-/** `file:///…` of an absolute path: the one form that every reader takes. */
-export function locationOf(file: string): string {
-  return pathToFileURL(file).href
-}
-
-export function pathOf(location: string): string {
-  return location.startsWith('file:') ? fileURLToPath(location) : location
 }

@@ -1,10 +1,8 @@
 /** The catalog: one small file per version that names every table's metadata. Linking it to its number is the commit point of the lake. */
-import path from 'node:path'
 import { error } from '../base/errors.ts'
-import { errnoOf, type Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
-import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import { join, type Storage } from './storage.ts'
 
 /** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
 export interface CatalogFile {
@@ -31,17 +29,11 @@ export const EMPTY_CATALOG: CatalogFile = {
 
 export class Catalog {
   readonly #folder: string
-  readonly #files: Files
-  readonly #random: Random
+  readonly #storage: Storage
 
-  constructor(root: string, files: Files, random: Random) {
-    this.#folder = path.join(root, 'catalog')
-    this.#files = files
-    this.#random = random
-  }
-
-  async create(): Promise<void> {
-    await this.#files.makeDirectory(this.#folder)
+  constructor(storage: Storage) {
+    this.#folder = join(storage.root, 'catalog')
+    this.#storage = storage
   }
 
   /** The newest version; the empty catalog where there is none. */
@@ -54,7 +46,7 @@ export class Catalog {
   /** The newest version at or after a known one, found without listing the folder. */
   async newestFrom(known: CatalogFile): Promise<Result<CatalogFile>> {
     let version = known.version
-    while ((await this.#files.info(this.#file(version + 1))) !== undefined) version++
+    while ((await this.#storage.info(this.#file(version + 1))) !== undefined) version++
     if (version === known.version) return ok(known)
     const read = await this.read(version)
     // The file may have been removed as too old while it was looked for.
@@ -64,7 +56,9 @@ export class Catalog {
   async read(version: number): Promise<Result<CatalogFile>> {
     const file = this.#file(version)
     try {
-      const value = JSON.parse(Buffer.from(await this.#files.read(file)).toString()) as CatalogFile
+      const value = JSON.parse(
+        Buffer.from(await this.#storage.read(file)).toString(),
+      ) as CatalogFile
       if (value.format !== 1 || value.version !== version || typeof value.tables !== 'object') {
         return failed(error('lake_invalid', `${file} is not a catalog file of version ${version}.`))
       }
@@ -79,25 +73,17 @@ export class Catalog {
    * is decided; `commit_unknown` when it refuses after.
    */
   async publish(next: CatalogFile): Promise<Result<boolean>> {
-    const temporary = path.join(this.#folder, `.${uuid(this.#random)}.tmp`)
-    await this.#files.write(temporary, JSON.stringify(next), { sync: true })
-    try {
-      // The commit point: before this link the old version is the lake, after it the new one.
-      await this.#files.link(temporary, this.#file(next.version))
-    } catch (cause) {
-      if (errnoOf(cause) !== 'EEXIST') throw cause
-      const winner = await this.read(next.version)
-      return winner.ok && winner.value.commit === next.commit ? this.durable() : ok(false)
-    } finally {
-      await this.#files.remove(temporary).catch(() => undefined)
-    }
-    return this.durable()
+    // The commit point: before this the old version is the lake, after it the new one.
+    const created = await this.#storage.create(this.#file(next.version), JSON.stringify(next))
+    if (created) return this.durable()
+    const winner = await this.read(next.version)
+    return winner.ok && winner.value.commit === next.commit ? this.durable() : ok(false)
   }
 
   /** Makes published versions survive a power cut; `commit_unknown` when the disk refuses. */
   async durable(): Promise<Result<true>> {
     try {
-      await this.#files.sync(this.#folder)
+      await this.#storage.settle(this.#folder)
       return ok(true)
     } catch (cause) {
       return failed(error('commit_unknown', `${this.#folder} cannot be synced.`, cause))
@@ -107,25 +93,25 @@ export class Catalog {
   /** Removes versions that are too old for any reader, and temporary files of writers that died. */
   async prune(newest: number): Promise<void> {
     const old = newest - limits.catalogVersionsKept
-    if (old > 0) await this.#files.remove(this.#file(old)).catch(() => undefined)
+    if (old > 0) await this.#storage.remove(this.#file(old)).catch(() => undefined)
   }
 
   /** As `prune`, for all that was left behind by earlier processes. */
   async pruneAll(newest: number): Promise<void> {
-    for (const name of await this.#files.list(this.#folder)) {
+    for (const name of await this.#storage.names(this.#folder)) {
       const version = versionOf(name)
       const old = version !== undefined && version <= newest - limits.catalogVersionsKept
-      if (old || name.endsWith('.tmp')) await this.#files.remove(path.join(this.#folder, name))
+      if (old || name.endsWith('.tmp')) await this.#storage.remove(join(this.#folder, name))
     }
   }
 
   async #versions(): Promise<number[]> {
-    const names = await this.#files.list(this.#folder)
+    const names = await this.#storage.names(this.#folder)
     return names.flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
   }
 
   #file(version: number): string {
-    return path.join(this.#folder, `${String(version).padStart(16, '0')}.json`)
+    return join(this.#folder, `${String(version).padStart(16, '0')}.json`)
   }
 }
 

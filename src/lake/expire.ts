@@ -1,9 +1,8 @@
 /** Forgets old snapshots inside a commit, and removes the metadata files that nothing names any more after it. */
-import path from 'node:path'
-import type { Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
-import { pathOf, type Table } from './append.ts'
+import type { Table } from './append.ts'
 import type { Id, Metadata } from './metadata.ts'
+import { folderOf, join, nameOf, type Storage } from './storage.ts'
 
 /** Metadata without the snapshots that are too old to be read; the newest `snapshotsMin` and every ref's stay. */
 export function expireSnapshots(metadata: Metadata, now: number): Metadata {
@@ -42,12 +41,12 @@ export class Garbage {
   /** Merged manifests by table: path, and the last sequence number that a snapshot naming it can have. */
   readonly #merged = new Map<string, { readonly path: string; readonly until: number }[]>()
 
-  /** Paths that can be removed now that `after` has replaced `before`. */
+  /** Locations that can be removed now that `after` has replaced `before`. */
   collect(before: Table, after: Table): string[] {
     const live = new Set(after.metadata.snapshots.map((snapshot) => snapshot['snapshot-id']))
     const lists = before.metadata.snapshots
       .filter((snapshot) => !live.has(snapshot['snapshot-id']))
-      .map((snapshot) => pathOf(snapshot['manifest-list']))
+      .map((snapshot) => snapshot['manifest-list'])
     return [...lists, ...oldMetadata(before, after), ...this.#manifests(before, after)]
   }
 
@@ -56,7 +55,7 @@ export class Garbage {
     const until = before.metadata['last-sequence-number']
     const merged = this.#merged.get(after.name) ?? []
     for (const { path: location } of before.manifests) {
-      if (!present.has(location)) merged.push({ path: pathOf(location), until })
+      if (!present.has(location)) merged.push({ path: location, until })
     }
     const [oldest] = after.metadata.snapshots
     const first = oldest?.['sequence-number'] ?? 0
@@ -73,14 +72,14 @@ function oldMetadata(before: Table, after: Table): string[] {
   return before.metadata['metadata-log']
     .filter((entry) => !kept.has(entry['metadata-file']))
     .flatMap((entry) => {
-      const file = pathOf(entry['metadata-file'])
-      const number = /^(\d+)-/.exec(path.basename(file))?.[1]
-      const link = path.join(path.dirname(file), `v${Number(number)}.metadata.json`)
+      const file = entry['metadata-file']
+      const number = /^(\d+)-/.exec(nameOf(file))?.[1]
+      const link = join(folderOf(file), `v${Number(number)}.metadata.json`)
       return number === undefined ? [file] : [file, link]
     })
 }
 
-/** Removes files; what cannot be removed is left for the sweep. */
-export async function removeAll(paths: readonly string[], files: Files): Promise<void> {
-  await Promise.all(paths.map((file) => files.remove(file).catch(() => undefined)))
+/** Removes objects; what cannot be removed is left for the sweep. */
+export async function removeAll(locations: readonly string[], storage: Storage): Promise<void> {
+  await Promise.all(locations.map((location) => storage.remove(location).catch(() => undefined)))
 }

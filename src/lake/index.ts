@@ -9,4 +9,6 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { localStorage } from './local-storage.ts'
 export { type LakeOptions, openLake } from './open.ts'
+export type { Storage, StoredObject } from './storage.ts'

@@ -294,11 +294,11 @@ export function dataFileRecord(
   }
 }
 
-/** The reader's form of a manifest's data file. `pathOf` turns a location into a path. */
+/** The reader's form of a manifest's data file; `path` is where it lies on this machine. */
 export function liveFile(
   record: Readonly<Record<string, unknown>>,
   types: ReadonlyMap<number, string>,
-  pathOf: (uri: string) => string,
+  path: string,
 ): LiveFile {
   const maps = {
     bytes: mapOf<number>(record['column_sizes']),
@@ -326,7 +326,7 @@ export function liveFile(
   })
   const partition = record['partition'] as Readonly<Record<string, number | null>>
   return {
-    path: pathOf(record['file_path'] as string),
+    path,
     rows: record['record_count'] as number,
     bytes: record['file_size_in_bytes'] as number,
     day: partition[PARTITION_NAME] ?? 0,

@@ -1,5 +1,4 @@
 /** Opens a lake on a folder: reads the newest catalog, and commits changes of many tables as one. */
-import path from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { error, HeadwaterError } from '../base/errors.ts'
@@ -8,15 +7,7 @@ import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import {
-  locationOf,
-  pathOf,
-  type Prepared,
-  prepareAppend,
-  readManifest,
-  stageAppend,
-  type Table,
-} from './append.ts'
+import { type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
 import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
@@ -31,12 +22,14 @@ import {
 } from './metadata.ts'
 import { takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
+import { folderOf, join, type Storage } from './storage.ts'
 import { loadTable } from './load.ts'
 import { sweepOrphans } from './sweep.ts'
 
 export interface LakeOptions {
-  /** Folder of the lake; made when missing. */
-  readonly root: string
+  readonly storage: Storage
+  /** Absolute path of the folder whose lock says who owns the lake; made when missing. */
+  readonly lock: string
   readonly namespace: string
   readonly files: Files
   readonly clock: Clock
@@ -53,16 +46,15 @@ interface Version {
 }
 
 export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
-  const { root, files, random, clock } = options
-  const catalog = new Catalog(root, files, random)
+  const { storage, lock, files, random, clock } = options
+  const catalog = new Catalog(storage)
   try {
     if (options.readOnly === true) {
       const version = await loadNewest(options, catalog)
       return version.ok ? ok(new FileLake(options, catalog, version.value, undefined)) : version
     }
-    await files.makeDirectory(root)
-    await catalog.create()
-    const release = await takeOwnership(root, files, random)
+    await files.makeDirectory(lock)
+    const release = await takeOwnership(lock, files, random)
     if (!release.ok) return release
     const version = await loadNewest(options, catalog)
     if (!version.ok) {
@@ -70,11 +62,11 @@ export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
       return version
     }
     await catalog.pruneAll(version.value.catalog.version)
-    for (const table of version.value.tables.values()) await publishNames(table, files, random)
-    await sweepOrphans([...version.value.tables.values()], files, clock)
+    for (const table of version.value.tables.values()) await publishNames(table, storage)
+    await sweepOrphans([...version.value.tables.values()], storage, clock)
     return ok(new FileLake(options, catalog, version.value, release.value))
   } catch (cause) {
-    return failed(diskFailure(cause, root))
+    return failed(diskFailure(cause, storage.root))
   }
 }
 
@@ -98,7 +90,7 @@ async function loadVersion(
       tables.set(table, same)
       continue
     }
-    const loaded = await loadTable(table, location, options.files)
+    const loaded = await loadTable(table, location, options.storage)
     if (!loaded.ok) return loaded
     tables.set(table, loaded.value)
   }
@@ -141,7 +133,6 @@ class FileLake implements Lake {
   readonly #release: (() => Promise<void>) | undefined
   readonly #garbage = new Garbage()
   readonly #versions = new WeakMap<LakeState, Version>()
-  readonly #folders = new Set<string>()
   #version: Version
   /** A change that is published but perhaps not durable yet. */
   #unsure: LakeChange | undefined
@@ -176,12 +167,7 @@ class FileLake implements Lake {
 
   async dataFolder(table: string, day: number): Promise<string> {
     const date = new Date(day * 86_400_000).toISOString().slice(0, 10)
-    const folder = path.join(this.#folder(table), 'data', `event_day=${date}`)
-    if (!this.#folders.has(folder)) {
-      await this.#options.files.makeDirectory(folder)
-      this.#folders.add(folder)
-    }
-    return folder
+    return this.#options.storage.spool(join(this.#folder(table), 'data', `event_day=${date}`))
   }
 
   commit(change: LakeChange): Promise<Result<LakeState>> {
@@ -197,9 +183,10 @@ class FileLake implements Lake {
     if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
     const types = primitiveTypes(currentSchema(table.metadata).fields)
     const live: LiveFile[] = []
+    const { storage } = this.#options
     for (const manifest of table.manifests) {
-      for (const { dataFile } of await readManifest(manifest, this.#options.files)) {
-        live.push(liveFile(dataFile, types, pathOf))
+      for (const { dataFile } of await readManifest(manifest, storage)) {
+        live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
       }
     }
     return live
@@ -211,7 +198,7 @@ class FileLake implements Lake {
   }
 
   #folder(table: string): string {
-    return path.join(this.#options.root, this.#options.namespace, table)
+    return join(this.#options.storage.root, this.#options.namespace, table)
   }
 
   #become(version: Version): void {
@@ -236,7 +223,7 @@ class FileLake implements Lake {
       }
       return failed(error('commit_conflict', `after ${limits.commitAttemptsMax} attempts`))
     } catch (cause) {
-      return failed(diskFailure(cause, this.#options.root))
+      return failed(diskFailure(cause, this.#options.storage.root))
     }
   }
 
@@ -290,13 +277,12 @@ class FileLake implements Lake {
 
   #newTable(schema: TableSchema): Table {
     assert(/^[a-z][a-z0-9_]*$/.test(schema.name), `${schema.name} is a table name`)
-    const folder = this.#folder(schema.name)
     const metadata = newMetadata(schema, {
       uuid: uuid(this.#options.random),
-      location: locationOf(folder),
+      location: this.#folder(schema.name),
       now: this.#options.clock.wall(),
     })
-    return { name: schema.name, folder, metadata, file: '', number: 0, manifests: [] }
+    return { name: schema.name, metadata, file: '', number: 0, manifests: [] }
   }
 
   /** Writes the next metadata file of a table, under its final name that nothing refers to yet. */
@@ -307,10 +293,8 @@ class FileLake implements Lake {
     prepared: Map<string, Prepared>,
   ): Promise<Table> {
     if (base === undefined) throw error('table_unknown', `There is no table ${name}.`)
-    const { files, random, clock } = this.#options
+    const { storage, random, clock } = this.#options
     const now = clock.wall()
-    const folder = path.join(base.folder, 'metadata')
-    if (base.number === 0) await files.makeDirectory(folder)
     let metadata: Metadata = {
       ...base.metadata,
       'last-updated-ms': Math.max(now, base.metadata['last-updated-ms']),
@@ -318,19 +302,20 @@ class FileLake implements Lake {
     let { manifests } = base
     const appended = change.appends.get(name)
     if (appended !== undefined && appended.length > 0) {
-      const ready = prepared.get(name) ?? (await prepareAppend(base, appended, { files, random }))
+      const ready = prepared.get(name) ?? (await prepareAppend(base, appended, { storage, random }))
       prepared.set(name, ready)
       const summary = { 'headwater.offset': String(change.offset), ...change.summary }
-      const staged = await stageAppend(base, metadata, ready, now, summary, { files, random })
+      const staged = await stageAppend(base, metadata, ready, now, summary, { storage, random })
       manifests = staged.manifests
       metadata = expireSnapshots(staged.metadata, now)
     }
     if (base.number > 0) metadata = logMetadata(metadata, base)
     const number = base.number + 1
-    const file = path.join(folder, `${number}-${uuid(random)}.metadata.json`)
-    await files.write(file, stringifyMetadata(metadata), { sync: true })
-    await files.sync(folder)
-    return { ...base, metadata, manifests, number, file: locationOf(file) }
+    const next = `${number}-${uuid(random)}.metadata.json`
+    const file = join(metadata.location, 'metadata', next)
+    await storage.write(file, stringifyMetadata(metadata))
+    await storage.settle(folderOf(file))
+    return { ...base, metadata, manifests, number, file }
   }
 
   #nextCatalog(base: Version, staged: readonly Table[], offset: number): CatalogFile {
@@ -348,11 +333,11 @@ class FileLake implements Lake {
 
   /** What a crash may leave out: names for readers that know only a folder, and the removal of what is old. */
   async #afterwards(base: Version, staged: readonly Table[], version: number): Promise<void> {
-    const { files, random } = this.#options
+    const { storage } = this.#options
     const work = staged.map(async (table) => {
-      await publishNames(table, files, random).catch(() => undefined)
+      await publishNames(table, storage).catch(() => undefined)
       const before = base.tables.get(table.name)
-      if (before !== undefined) await removeAll(this.#garbage.collect(before, table), files)
+      if (before !== undefined) await removeAll(this.#garbage.collect(before, table), storage)
     })
     await Promise.all([...work, this.#catalog.prune(version)])
   }

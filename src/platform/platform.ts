@@ -10,7 +10,7 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { openLake, type Lake } from '../lake/index.ts'
+import { type Lake, localStorage, openLake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
@@ -90,8 +90,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
 async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
+  const root = path.join(project.data, 'lake')
   const lake = await openLake({
-    root: path.join(project.data, 'lake'),
+    storage: localStorage(root, files, random),
+    lock: root,
     namespace: project.config.namespace,
     files,
     clock,

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import type { Result } from '../base/result.ts'
-import { type Lake, openLake } from '../lake/index.ts'
+import { type Lake, localStorage, openLake } from '../lake/index.ts'
 import { loadConfig } from './project.ts'
 
 export async function openProjectLake(
@@ -15,5 +15,6 @@ export async function openProjectLake(
   if (!loaded.ok) return loaded
   const { config, data } = loaded.value
   const root = path.join(data, 'lake')
-  return openLake({ root, namespace: config.namespace, readOnly: true, ...ports })
+  const storage = localStorage(root, ports.files, ports.random)
+  return openLake({ storage, lock: root, namespace: config.namespace, readOnly: true, ...ports })
 }

@@ -1,0 +1,120 @@
+/** The storage port over a disk: durable by fsync, commits by hard link. */
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { errnoOf, type Files } from '../base/files.ts'
+import { type Random, uuid } from '../base/random.ts'
+import { folderOf, type Storage, type StoredObject } from './storage.ts'
+
+export function localStorage(root: string, files: Files, random: Random): Storage {
+  return new LocalStorage(root, files, random)
+}
+
+class LocalStorage implements Storage {
+  readonly root: string
+  readonly #files: Files
+  readonly #random: Random
+  /** Folders that are known to exist. */
+  readonly #folders = new Set<string>()
+
+  constructor(root: string, files: Files, random: Random) {
+    this.root = locationOf(root)
+    this.#files = files
+    this.#random = random
+  }
+
+  read(location: string): Promise<Uint8Array> {
+    return this.#files.read(pathOf(location))
+  }
+
+  async write(location: string, bytes: Uint8Array | string): Promise<void> {
+    await this.spool(folderOf(location))
+    await this.#files.write(pathOf(location), bytes, { sync: true })
+  }
+
+  async create(location: string, bytes: Uint8Array | string): Promise<boolean> {
+    const temporary = await this.#temporary(location, bytes, true)
+    try {
+      await this.#files.link(temporary, pathOf(location))
+      return true
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EEXIST') throw cause
+      return false
+    } finally {
+      await this.#files.remove(temporary).catch(() => undefined)
+    }
+  }
+
+  async replace(location: string, bytes: Uint8Array | string): Promise<void> {
+    const temporary = await this.#temporary(location, bytes, false)
+    await this.#files.rename(temporary, pathOf(location))
+  }
+
+  async alias(location: string, name: string): Promise<void> {
+    try {
+      await this.#files.link(pathOf(location), pathOf(name))
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EEXIST') throw cause
+    }
+  }
+
+  settle(folder: string): Promise<void> {
+    return this.#files.sync(pathOf(folder))
+  }
+
+  names(folder: string): Promise<readonly string[]> {
+    return this.#files.list(pathOf(folder))
+  }
+
+  async *list(folder: string): AsyncGenerator<StoredObject, void, void> {
+    const directory = pathOf(folder)
+    for (const name of await this.#files.list(directory)) {
+      const location = locationOf(path.join(directory, name))
+      const info = await this.#files.info(path.join(directory, name))
+      if (info?.directory === true) yield* this.list(location)
+      else if (info !== undefined) yield { location, bytes: info.size, modified: info.modified }
+    }
+  }
+
+  async info(location: string): Promise<StoredObject | undefined> {
+    const info = await this.#files.info(pathOf(location))
+    return info && { location, bytes: info.size, modified: info.modified }
+  }
+
+  remove(location: string): Promise<void> {
+    return this.#files.remove(pathOf(location))
+  }
+
+  async spool(folder: string): Promise<string> {
+    const directory = pathOf(folder)
+    if (!this.#folders.has(directory)) {
+      await this.#files.makeDirectory(directory)
+      this.#folders.add(directory)
+    }
+    return directory
+  }
+
+  adopt(file: string): Promise<string> {
+    return Promise.resolve(locationOf(file))
+  }
+
+  local(location: string): Promise<string> {
+    return Promise.resolve(pathOf(location))
+  }
+
+  async #temporary(location: string, bytes: Uint8Array | string, sync: boolean): Promise<string> {
+    const folder = await this.spool(folderOf(location))
+    const temporary = path.join(folder, `.${uuid(this.#random)}.tmp`)
+    await this.#files.write(temporary, bytes, { sync })
+    return temporary
+  }
+}
+
+/** `file:///…` of an absolute path: the one form that every reader takes. */
+function locationOf(file: string): string {
+  return pathToFileURL(file).href
+}
+
+/** The path of a location, in any of the forms that writers use: `file:///a`, `file:/a`, `/a`. */
+function pathOf(location: string): string {
+  return location.startsWith('file:') ? fileURLToPath(location) : location
+}

@@ -1,0 +1,58 @@
+/** The storage port: a lake's objects by location, such as `file:///…` or `s3://bucket/…`, on a disk or an object store. */
+
+export interface StoredObject {
+  readonly location: string
+  readonly bytes: number
+  /** Last modification, milliseconds since 1970. */
+  readonly modified: number
+}
+
+/**
+ * Locations are taken byte for byte; a folder is a location without a trailing slash. Every method rejects with a Node-style
+ * error that carries `code`, or with a HeadwaterError.
+ */
+export interface Storage {
+  /** Location of the lake. */
+  readonly root: string
+  /** The whole object; rejects with ENOENT where there is none. */
+  read(location: string): Promise<Uint8Array>
+  /** Writes an object under a name that nothing refers to yet; its bytes are durable when it resolves, its name after `settle`. */
+  write(location: string, bytes: Uint8Array | string): Promise<void>
+  /** Creates an object in one step; `false` when there is one already. The compare-and-swap of a commit. Its name is durable after `settle`. */
+  create(location: string, bytes: Uint8Array | string): Promise<boolean>
+  /** Replaces an object in one step: a reader sees the old bytes or the new ones. */
+  replace(location: string, bytes: Uint8Array | string): Promise<void>
+  /** A second name of an object, where storage has such; what exists stays. */
+  alias(location: string, name: string): Promise<void>
+  /** Makes names in a folder survive a power cut. */
+  settle(folder: string): Promise<void>
+  /** Names of objects right inside a folder, sorted; none where there is no folder. */
+  names(folder: string): Promise<readonly string[]>
+  /** Every object below a folder. */
+  list(folder: string): AsyncIterable<StoredObject>
+  /** Undefined when there is nothing at the location. */
+  info(location: string): Promise<StoredObject | undefined>
+  /** Removes an object; missing is not an error. */
+  remove(location: string): Promise<void>
+  /** Absolute path of a folder on this machine's disk in which files for `folder` are written; made when missing. */
+  spool(folder: string): Promise<string>
+  /** Takes over a finished, fsynced file of a spool folder; answers its location. Again is harmless. */
+  adopt(path: string): Promise<string>
+  /** Absolute path of a local file with the object's bytes, for engines that read files. */
+  local(location: string): Promise<string>
+}
+
+/** A location inside a folder. */
+export function join(folder: string, ...names: readonly string[]): string {
+  return [folder.replace(/\/+$/, ''), ...names].join('/')
+}
+
+/** The folder of a location. */
+export function folderOf(location: string): string {
+  return location.slice(0, location.lastIndexOf('/'))
+}
+
+/** The last part of a location. */
+export function nameOf(location: string): string {
+  return location.slice(location.lastIndexOf('/') + 1)
+}
