@@ -151,7 +151,7 @@ export class Outbox {
     const abort = new AbortController()
     const { signal } = abort
     const late = new Promise<undefined>((resolve) => {
-      signal.onabort = () => resolve(undefined)
+      signal.addEventListener('abort', () => resolve(undefined))
     })
     const cancel = clock.after(limits.clientRequestMsMax, () => abort.abort())
     let answer: TransportAnswer | undefined

@@ -50,7 +50,7 @@ describe('a batch is closed', () => {
   })
 
   test('by a change of context, and only by a change', async () => {
-    const { log, setContext, transport, client } = world({ context: { app: 'a' } as never })
+    const { log, setContext, transport, client } = world({ context: { app: 'a' } })
     log('a')
     setContext({ app: 'a' })
     log('a')
@@ -103,7 +103,7 @@ describe('a batch holds', () => {
       sdk: 'web/9',
       key: 'secret',
       url: 'http://collector/',
-      context: { install: 'i' } as never,
+      context: { install: 'i' },
     })
     await clock.advance(40)
     log('a')

@@ -280,7 +280,7 @@ describe('a name that is none', () => {
   })
 
   test.each([undefined, null])('fields %s are none', async (fields) => {
-    const it = await around(({ client }) => client.log('empty' as never, fields as never))
+    const it = await around(({ client }) => client.log('empty', fields))
     expect(it.client.stats).toMatchObject({ accepted: 3, dropped: {} })
   })
 
@@ -333,7 +333,7 @@ describe('a context', () => {
   )
 
   test.each([undefined, null])('changed by %s stays as it is', async (change) => {
-    const it = world({ context: { app: 'x' } as never })
+    const it = world({ context: { app: 'x' } })
     it.setContext(change)
     it.log('a')
     await it.client.flush()
@@ -341,7 +341,7 @@ describe('a context', () => {
   })
 
   test("changed by a getter that fails stays as it is, and the failure is the app's to see", async () => {
-    const it = world({ context: { app: 'x' } as never })
+    const it = world({ context: { app: 'x' } })
     const change = {
       member: 7,
       get app() {
@@ -367,7 +367,7 @@ describe('a context', () => {
 
   test('loses a member that is too large, by name, not the events', async () => {
     const it = world({
-      context: { app: 'x', huge: 'y'.repeat(limits.clientContextCharsMax) } as never,
+      context: { app: 'x', huge: 'y'.repeat(limits.clientContextCharsMax) },
     })
     it.setContext({ member: 7 })
     it.log('a')

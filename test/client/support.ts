@@ -178,7 +178,7 @@ export function world(options: Partial<ClientOptions<AnySpecs>> = {}): World {
     clock,
     transport,
     client,
-    log: (name, fields = {}) => client.log(name as never, fields as never),
+    log: (name, fields = {}) => client.log(name as never, fields),
     setContext: (change) => client.setContext(change as never),
   }
 }
