@@ -2,4 +2,5 @@
 export default {
   specs: './examples/streaming/specs.ts',
   data: './.headwater',
+  dev: { run: './examples/streaming/fleet.ts' },
 }

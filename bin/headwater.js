@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Starts the command line: on a Node that is new enough, else on the one that headwater pins, if it is installed.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -20,8 +21,12 @@ if (major > 22 || (major === 22 && minor >= 22)) {
     process.exit(1)
   }
   const self = fileURLToPath(import.meta.url)
-  const { status } = spawnSync(pinned, [self, ...process.argv.slice(2)], { stdio: 'inherit' })
-  process.exit(status ?? 1)
+  // By the channel the other one notices when this one is killed; it sends nothing.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+  const child = spawn(pinned, [self, ...process.argv.slice(2)], { stdio })
+  // It stops in its own time, and this one after it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
 }
 
 /** The binary of the npm package `node`, of the project at hand or of headwater itself. */

@@ -4,4 +4,5 @@ import type { Config } from 'headwater/platform'
 export default {
   specs: './specs.ts',
   data: './.headwater',
+  dev: { run: './log.ts' },
 } satisfies Config

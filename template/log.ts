@@ -4,6 +4,7 @@ import type * as specs from './specs.ts'
 
 const client = createClient<typeof specs>({
   url: process.env['HEADWATER_URL'] ?? 'http://127.0.0.1:8642',
+  key: process.env['HEADWATER_KEY'],
   context: { app_version: '1.0.0', platform: 'server' },
 })
 

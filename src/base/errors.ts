@@ -36,7 +36,7 @@ export const ERRORS = {
   spec_invalid: user(
     400,
     'A specification is not valid.',
-    'Correct the field or event that the message names.',
+    'Correct the field, event or line that the message names.',
   ),
   spec_incompatible: user(
     409,
@@ -47,6 +47,11 @@ export const ERRORS = {
     400,
     'specs.lock.json cannot be read.',
     'Restore it from version control; it holds the permanent field ids.',
+  ),
+  lock_outdated: user(
+    409,
+    'The specifications have changed since specs.lock.json was written.',
+    'Run `headwater dev` once, and commit the lockfile beside the specifications.',
   ),
 
   // client
@@ -187,6 +192,14 @@ export const ERRORS = {
   // platform and cli
   config_invalid: user(400, 'The configuration is not valid.', 'Correct the option it names.'),
   project_missing: user(404, 'There is no headwater project here.', 'Run `npx headwater init`.'),
+  package_missing: user(404, 'A package is not installed.', 'Run `npm install`.'),
+  folder_not_empty: user(409, 'The folder is not empty.', 'Name a folder that does not exist yet.'),
+  program_missing: user(404, 'The program to run does not exist.', 'Correct --run or dev.run.'),
+  listen_failed: external(
+    500,
+    'The collector cannot listen on its address.',
+    'Set http.host and http.port to an address of this machine that this user may take.',
+  ),
   port_in_use: external(500, 'The port is in use.', 'Stop the other process or set another port.'),
   node_too_old: user(500, 'This Node is too old.', 'Install Node 22.22 or newer.'),
 } as const satisfies Record<string, ErrorEntry>

@@ -83,6 +83,10 @@ export const limits = {
   metadataLogMax: 100,
   orphanAgeMs: 60 * 60 * 1000,
   catalogVersionsKept: 100,
+
+  // cli
+  /** Bytes kept of what a program prints that `headwater dev` runs. */
+  programOutputBytesMax: 64 * MiB,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')

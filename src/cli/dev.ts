@@ -1,10 +1,9 @@
 /** `headwater dev`: the platform for a developer's machine, with a live view and a lockfile kept up to date. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { Command } from 'commander'
-import { systemClock, sleep } from '../base/clock.ts'
-import { limits } from '../base/limits.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../base/clock.ts'
+import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import {
@@ -15,12 +14,13 @@ import {
   writeLock,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
-import { stopSignal } from './run.ts'
+import { type Program, startProgram } from './program.ts'
+import { stopSignal } from './signals.ts'
 import { Watch } from './watch.ts'
 
 interface DevOptions {
-  readonly run?: string
-  readonly port?: string
+  readonly run?: string | false
+  readonly port?: number
 }
 
 export function devCommand(): Command {
@@ -29,21 +29,27 @@ export function devCommand(): Command {
       'Run the platform for development: any origin, all reasons in answers, a live view.',
     )
     .argument('[folder]', 'project folder (default: the nearest one)')
-    .option('-r, --run <script>', 'also run a program, with HEADWATER_URL set to the collector')
-    .option('--port <number>', 'port, instead of that of the configuration')
+    .option(
+      '-r, --run <script>',
+      'program to run beside it, instead of dev.run; HEADWATER_URL says where to send events',
+    )
+    .option('--no-run', 'no program beside it')
+    .option('--port <number>', 'port, instead of that of the configuration', portOf)
     .addHelpText(
       'after',
-      '\nExamples:\n  headwater dev\n  headwater dev --run log.ts\n  headwater dev my-logs --port 9000',
+      '\nExamples:\n  headwater dev\n  headwater dev --run log.ts\n  headwater dev my-logs --no-run --port 9000',
     )
     .action(async (named: string | undefined, options: DevOptions) => {
       const folder = projectFolder(named)
       const project = withPort(orThrow(await loadProject(folder, nodeFiles)), options.port)
+      const script = scriptOf(project, options.run)
       if (!project.locked) await writeLock(project, nodeFiles)
-      await dev(project, options.run === undefined ? undefined : path.resolve(options.run))
+      await dev(project, script)
     })
 }
 
 async function dev(project: Project, script: string | undefined): Promise<void> {
+  const stopped = stopSignal()
   let watch: Watch | undefined
   const platform = orThrow(
     await startPlatform({
@@ -55,49 +61,73 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
       onCommit: (report) => watch?.committed(report),
     }),
   )
-  watch = new Watch(platform, systemClock, process.stdout, queries(project))
-  const child = script === undefined ? undefined : startProgram(script, platform, project)
+  const program = script === undefined ? undefined : runBeside(script, platform, project)
+  watch = new Watch({
+    platform,
+    clock: systemClock,
+    out: process.stdout,
+    // Seen from where the user is.
+    data: path.relative('.', project.data) || '.',
+    notice: () => programNotice(script, program, project),
+  })
   watch.start()
-  await stopSignal()
-  await stopProgram(child)
+  await stopped
+  watch.stopping()
+  await program?.stop()
   await platform.close()
   watch.stop()
 }
 
-/** Three queries that work on any project, short enough to be pasted from a narrow terminal. */
-function queries({ specs }: Project): string[] {
-  const [first = 'batches'] = [...specs.events.keys()]
-  return [
-    `npx headwater sql "select type, count(*) from events group by all"`,
-    `npx headwater sql "select * from ${first} limit 5"`,
-    `npx headwater sql "select reason, sum(events) from quarantine group by 1"`,
-  ]
+/** Absolute path of the program to run. Throws HeadwaterError `program_missing`. */
+function scriptOf({ folder, config }: Project, named: DevOptions['run']): string | undefined {
+  if (named === false) return undefined
+  const script =
+    named === undefined
+      ? config.dev.run && path.resolve(folder, config.dev.run)
+      : path.resolve(named)
+  if (script !== undefined && !existsSync(script)) {
+    throw error('program_missing', `There is no ${script}.`)
+  }
+  return script
 }
 
-function withPort(project: Project, port: string | undefined): Project {
+const OUTPUT = 'run.log'
+
+function runBeside(script: string, platform: Platform, { data, config }: Project): Program {
+  const [key] = Object.values(config.keys)
+  return startProgram({
+    script,
+    environment: {
+      HEADWATER_URL: platform.url,
+      ...(key === undefined ? {} : { HEADWATER_KEY: key }),
+    },
+    output: path.join(data, OUTPUT),
+  })
+}
+
+/** What there is to say of the program, and whether it is bad news. */
+function programNotice(
+  script: string | undefined,
+  program: Program | undefined,
+  { data }: Project,
+): { readonly text: string; readonly bad: boolean } | undefined {
+  if (script === undefined) return undefined
+  const name = path.relative('.', script)
+  const output = path.relative('.', path.join(data, OUTPUT))
+  const ended = program?.ended
+  if (ended === undefined)
+    return { text: `${name} is logging, its output is in ${output}`, bad: false }
+  return { text: `${name} ${ended} (its output is in ${output})`, bad: true }
+}
+
+function withPort(project: Project, port: number | undefined): Project {
   if (port === undefined) return project
-  const http = { ...project.config.http, port: Number(port) }
+  const http = { ...project.config.http, port }
   return { ...project, config: { ...project.config, http } }
 }
 
-/** Starts a program beside the platform; what it prints goes to a file, since the screen is in use. */
-function startProgram(script: string, platform: Platform, project: Project): ChildProcess {
-  const output = createWriteStream(path.join(project.data, 'run.log'))
-  const child = spawn(process.execPath, [script], {
-    env: { ...process.env, HEADWATER_URL: platform.url },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // Of its own process group, so that Ctrl-C reaches it in order: it stops first and flushes what it has.
-    detached: true,
-  })
-  child.stdout.pipe(output, { end: false })
-  child.stderr.pipe(output, { end: false })
-  return child
-}
-
-async function stopProgram(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || child.exitCode !== null) return
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  child.kill('SIGTERM')
-  await Promise.race([ended, sleep(systemClock, limits.drainMsMax)])
-  if (child.exitCode === null) child.kill('SIGKILL')
+function portOf(text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65_535) return port
+  throw new InvalidArgumentError('A port is a number up to 65535; 0 takes a free one.')
 }

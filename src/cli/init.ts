@@ -19,14 +19,16 @@ export function initCommand(): Command {
     .action((folder: string) => {
       const target = path.resolve(folder)
       if (existsSync(target) && readdirSync(target).length > 0) {
-        throw error('config_invalid', `${target} is not empty.`)
+        throw error('folder_not_empty', `There are files in ${target}.`)
       }
       cpSync(TEMPLATE, target, { recursive: true })
       for (const [from, to] of Object.entries(RENAMED)) {
         renameSync(path.join(target, from), path.join(target, to))
       }
       for (const file of ['package.json', 'README.md']) fill(path.join(target, file), target)
-      process.stdout.write(`Made ${folder}. Next:\n  cd ${folder}\n  npm install\n  npm run dev\n`)
+      process.stdout.write(
+        `Made ${folder}. Next:\n  cd ${folder}\n  npm install\n  npx headwater dev\n`,
+      )
     })
 }
 

@@ -1,6 +1,7 @@
 /** The command line: one file per command, and one place where failures become exit codes. */
 import { Command } from 'commander'
 import { HeadwaterError } from '../base/errors.ts'
+import { errnoOf } from '../base/files.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
@@ -11,13 +12,32 @@ import { version } from './version.ts'
 const program = new Command('headwater')
   .description('Typed event specifications in, Apache Iceberg tables out, within a second.')
   .version(version)
-  .showHelpAfterError()
-  .addHelpText('after', '\nExit codes: 0 done, 1 failed (the message has a code), 2 wrong usage.')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  headwater init my-logs
+  headwater dev
+  headwater sql "select type, count(*) from events group by all"
+
+Exit codes: 0 done, 1 failed (the message has a code), 2 wrong usage.`,
+  )
   .exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
 
-for (const command of [devCommand, runCommand, sqlCommand, tablesCommand, initCommand]) {
-  program.addCommand(command().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2)))
+for (const make of [devCommand, runCommand, sqlCommand, tablesCommand, initCommand]) {
+  const command = make().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
+  program.addCommand(command.showHelpAfterError(`See \`headwater ${command.name()} --help\`.`))
 }
+program.showHelpAfterError('See `headwater --help`.')
+
+// Started by another headwater on an older Node, it ends with that one.
+await import('./follow.ts')
+
+// Whoever read the output has gone, as `head` does: there is nobody left to tell.
+process.stdout.on('error', (cause) => {
+  if (errnoOf(cause) !== 'EPIPE') throw cause
+  process.exit(0)
+})
 
 try {
   await program.parseAsync()

@@ -6,6 +6,7 @@ import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import { loadProject, startPlatform } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
+import { stopSignal } from './signals.ts'
 
 export function runCommand(): Command {
   return new Command('run')
@@ -15,7 +16,7 @@ export function runCommand(): Command {
     .action(async (named: string | undefined) => {
       const project = orThrow(await loadProject(projectFolder(named), nodeFiles))
       if (!project.locked) {
-        throw error('lock_invalid', 'The specifications have changed; run `headwater dev` once.')
+        throw error('lock_outdated', `${project.folder} is not as its lockfile says.`)
       }
       const platform = orThrow(
         await startPlatform({
@@ -33,18 +34,6 @@ export function runCommand(): Command {
       await platform.close()
       line({ level: 'info', event: 'closed', version: platform.lake.state.version })
     })
-}
-
-/** Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. */
-export function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130))
-        resolve(signal)
-      })
-    }
-  })
 }
 
 function line(fields: Readonly<Record<string, unknown>>): void {

@@ -1,13 +1,14 @@
 /** `headwater sql`: answers a query over the lake, also while it is written. */
-import { Command } from 'commander'
-import { stringify } from 'csv-stringify/sync'
+import { Command, Option } from 'commander'
 import { systemClock } from '../base/clock.ts'
+import { error, type HeadwaterError } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import { type Answer, LakeReader } from '../engine/index.ts'
+import type { LakeState } from '../lake/index.ts'
 import { openProjectLake } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
-import { textTable } from './text-table.ts'
+import { answerText, csv, jsonLines } from './render.ts'
 
 interface SqlOptions {
   readonly project?: string
@@ -20,7 +21,7 @@ export function sqlCommand(): Command {
     .description('Answer a query over the tables; a consistent view of all of them.')
     .argument('<query>', 'SQL in the dialect of DuckDB')
     .option('-p, --project <folder>', 'project folder (default: the nearest one)')
-    .option('--json', 'one JSON object per row')
+    .addOption(new Option('--json', 'one JSON object per row').conflicts('csv'))
     .option('--csv', 'comma-separated values with a header line')
     .addHelpText(
       'after',
@@ -41,43 +42,28 @@ Examples:
       )
       const reader = await LakeReader.open(lake, 2)
       const started = systemClock.monotonic()
-      const answer = orThrow(await reader.query(lake.state, query))
+      const answer = await reader.query(lake.state, query)
+      if (!answer.ok) throw explained(answer.error, lake.state)
       const ms = Math.round(systemClock.monotonic() - started)
-      process.stdout.write(render(answer, options, ms))
+      process.stdout.write(render(answer.value, options, ms))
       reader.close()
       await lake.close()
     })
 }
 
 function render(answer: Answer, options: SqlOptions, ms: number): string {
-  if (options.json === true) {
-    return answer.rows
-      .map((row) => {
-        const values = row.map((value, i) => jsonValue(value, answer.types[i]!))
-        return `${JSON.stringify(Object.fromEntries(answer.columns.map((name, i) => [name, values[i]])))}\n`
-      })
-      .join('')
-  }
-  if (options.csv === true) {
-    const rows = answer.rows.map((row) => row.map((value) => cell(value)))
-    return stringify([answer.columns, ...rows])
-  }
-  const numeric = answer.types.map((type) => NUMERIC.test(type))
-  const rows = answer.rows.map((row) => row.map((value) => (value === null ? '' : cell(value))))
-  const count = `${answer.rows.length} ${answer.rows.length === 1 ? 'row' : 'rows'}, ${ms} ms\n`
-  return `${textTable(answer.columns, rows, numeric)}\n${count}`
+  if (options.json === true) return jsonLines(answer)
+  if (options.csv === true) return csv(answer)
+  const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+  return answerText(answer, width, ms)
 }
 
-const NUMERIC = /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|U[A-Z]+INT|FLOAT|DOUBLE|DECIMAL)/
-
-/** 64-bit integers come as text; those that a JSON number holds exactly become numbers. */
-function jsonValue(value: unknown, type: string): unknown {
-  if (typeof value !== 'string' || !/^(BIGINT|HUGEINT|UBIGINT)$/.test(type)) return value
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
-function cell(value: unknown): string {
-  if (value === null) return ''
-  return typeof value === 'string' ? value : JSON.stringify(value)
+/** The failure, with the tables that there are where one was asked for that is not. */
+function explained(failure: HeadwaterError, { tables }: LakeState): HeadwaterError {
+  const unknown = /Table with name \S+ does not exist!/.exec(failure.detail)?.[0]
+  if (unknown === undefined) return failure
+  const names = [...tables.keys()].sort().join(', ')
+  const there =
+    names === '' ? 'There are no tables before `headwater dev` ran once.' : `Tables: ${names}.`
+  return error('query_failed', `${unknown} ${there}`, failure)
 }

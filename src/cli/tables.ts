@@ -61,6 +61,7 @@ async function describe(lake: Lake, table: TableState): Promise<Row> {
 }
 
 function text(rows: readonly Row[]): string {
+  if (rows.length === 0) return 'There are no tables before `headwater dev` ran once.\n'
   const cells = rows.map((row) => [
     row.table,
     grouped(row.rows),

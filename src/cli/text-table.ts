@@ -37,6 +37,18 @@ export function textTable(
   return table.toString()
 }
 
+/** Text of events that can do nothing to a terminal: control characters are written out. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROL, (character) => {
+    const known = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` }[character]
+    return known ?? String.raw`\x` + character.charCodeAt(0).toString(16).padStart(2, '0')
+  })
+}
+
+/** What a terminal may take for an instruction (C0, DEL, C1). */
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g
+
 /** `1234567` as `1,234,567`. */
 export function grouped(count: number): string {
   return count.toLocaleString('en-US', { maximumFractionDigits: 0 })

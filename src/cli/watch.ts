@@ -1,7 +1,7 @@
 /** Follows a running platform and draws it: a live screen on a terminal, a line now and then elsewhere. */
 import type { Clock } from '../base/clock.ts'
 import type { Platform } from '../platform/index.ts'
-import { grouped } from './text-table.ts'
+import { grouped, printable } from './text-table.ts'
 import { viewLines, type ViewState } from './view.ts'
 
 /** What a commit tells the watcher. */
@@ -10,33 +10,51 @@ export interface CommitSeen {
   readonly freshnessMs: number
 }
 
+/** Where it is drawn: what is used of a terminal or a pipe. */
+export interface Screen {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+  write(text: string): unknown
+}
+
+export interface WatchOptions {
+  readonly platform: Pick<Platform, 'url' | 'counts' | 'lake' | 'ready'>
+  readonly clock: Clock
+  readonly out: Screen
+  /** The data folder, as the user would name it. */
+  readonly data: string
+  /** What becomes of the program beside the platform. */
+  readonly notice: () => ViewState['notice']
+}
+
 const RECENT_COMMITS = 60
 const DRAW_MS = 500
 const LINE_MS = 5000
 const RATE_MS = 5000
+/** The size of a terminal that does not say its own. */
+const COLUMNS = 80
+const ROWS = 24
+
+const HIDE_CURSOR = '\u001b[?25l'
+const SHOW_CURSOR = '\u001b[?25h'
+const CLEAR = '\u001b[2J'
+const HOME = '\u001b[H'
+const CLEAR_BELOW = '\u001b[J'
 
 export class Watch {
-  readonly #platform: Platform
-  readonly #clock: Clock
-  readonly #out: NodeJS.WriteStream
-  readonly #queries: readonly string[]
+  readonly #options: WatchOptions
   readonly #started: number
   readonly #freshness: number[] = []
   readonly #history: { at: number; events: number }[] = []
   #added: ReadonlyMap<string, number> = new Map()
+  #said: string | undefined
+  #stopping = false
   #cancel: () => void = () => {}
 
-  constructor(
-    platform: Platform,
-    clock: Clock,
-    out: NodeJS.WriteStream,
-    queries: readonly string[],
-  ) {
-    this.#platform = platform
-    this.#clock = clock
-    this.#out = out
-    this.#queries = queries
-    this.#started = clock.monotonic()
+  constructor(options: WatchOptions) {
+    this.#options = options
+    this.#started = options.clock.monotonic()
   }
 
   committed(report: CommitSeen): void {
@@ -46,44 +64,68 @@ export class Watch {
   }
 
   start(): void {
-    if (this.#out.isTTY) this.#out.write('\u001b[?25l\u001b[2J')
-    else this.#out.write(`headwater ${this.#platform.url}\n${this.#queries.join('\n')}\n`)
+    const { out, platform } = this.#options
+    if (out.isTTY) out.write(HIDE_CURSOR + CLEAR)
+    else out.write(`headwater ${platform.url}\n${this.#queries().join('\n')}\n`)
     this.#tick()
   }
 
-  /** Draws once more and gives the terminal back. */
+  /** Says that the end has begun, which may take a while. */
+  stopping(): void {
+    this.#stopping = true
+    if (this.#options.out.isTTY) this.#draw()
+  }
+
+  /** Draws once more, gives the terminal back and says what is left behind. */
   stop(): void {
     this.#cancel()
     this.#draw()
-    if (this.#out.isTTY) this.#out.write('\u001b[?25h')
+    const { platform, out, data } = this.#options
+    const { landed, quarantined } = platform.counts
+    if (out.isTTY) out.write(SHOW_CURSOR)
+    out.write(
+      `Stopped. ${grouped(landed)} events landed, ${grouped(quarantined)} are in quarantine; the data stays in ${data}.\n`,
+    )
   }
 
   #tick(): void {
     this.#draw()
-    this.#cancel = this.#clock.after(this.#out.isTTY ? DRAW_MS : LINE_MS, () => this.#tick())
+    const { out, clock } = this.#options
+    this.#cancel = clock.after(out.isTTY ? DRAW_MS : LINE_MS, () => this.#tick())
   }
 
   #draw(): void {
+    const { out } = this.#options
     const state = this.#state()
-    if (!this.#out.isTTY) {
-      const { landed, quarantined, duplicates, freshness, eventsPerSecond } = state
-      const fresh = freshness === undefined ? '-' : `${(freshness.p50 / 1000).toFixed(2)} s`
-      this.#out.write(
-        `${grouped(eventsPerSecond)} events/s, ${grouped(landed)} landed, ${grouped(quarantined)} quarantined, ` +
-          `${grouped(duplicates)} duplicate batches, queryable after ${fresh}\n`,
-      )
-      return
-    }
-    const lines = viewLines(state, this.#out.columns, this.#out.rows)
-    this.#out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`)
+    if (!out.isTTY) return this.#print(state)
+    const lines = viewLines(state, out.columns || COLUMNS, out.rows || ROWS)
+    out.write(`${HOME}${CLEAR_BELOW}${lines.join('\n')}\n`)
+  }
+
+  /** A line for a log, and one for each piece of news. */
+  #print(state: ViewState): void {
+    const { out } = this.#options
+    const { landed, quarantined, duplicates, freshness, eventsPerSecond, notice, notReady } = state
+    const news = [...notReady.map((reason) => `not taking events: ${reason}`), notice?.text].join(
+      '; ',
+    )
+    if (news !== '' && news !== this.#said) out.write(`${printable(news)}\n`)
+    this.#said = news
+    const fresh =
+      freshness === undefined ? '' : `, queryable after ${(freshness.p50 / 1000).toFixed(2)} s`
+    out.write(
+      `${grouped(eventsPerSecond)} events/s, ${grouped(landed)} landed, ${grouped(quarantined)} quarantined, ` +
+        `${grouped(duplicates)} duplicate batches${fresh}\n`,
+    )
   }
 
   #state(): ViewState {
-    const { counts, lake, url } = this.#platform
+    const { platform, clock, notice } = this.#options
+    const { counts, lake, url } = platform
     const tables = [...lake.state.tables.values()]
     return {
       url,
-      seconds: (this.#clock.monotonic() - this.#started) / 1000,
+      seconds: (clock.monotonic() - this.#started) / 1000,
       eventsPerSecond: this.#rate(counts.landed + counts.quarantined),
       landed: counts.landed,
       quarantined: counts.quarantined,
@@ -93,21 +135,37 @@ export class Watch {
       commits: lake.state.version,
       lakeBytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
       tables: tables.map(({ name, rows }) => ({ name, rows, added: this.#added.get(name) ?? 0 })),
-      reasons: topReasons(this.#platform),
-      notReady: this.#platform.ready(),
-      queries: this.#queries,
+      reasons: topReasons(platform),
+      notReady: platform.ready(),
+      notice: notice(),
+      stopping: this.#stopping,
+      queries: this.#queries(),
     }
+  }
+
+  /** Three queries that work on any project, short enough to be pasted from a narrow terminal; one on the table with most rows. */
+  #queries(): string[] {
+    const { tables } = this.#options.platform.lake.state
+    const events = [...tables.values()].filter(({ name }) => !SYSTEM_TABLES.has(name))
+    const [most] = events.sort((a, b) => b.rows - a.rows)
+    return [
+      `npx headwater sql "select type, count(*) from events group by all"`,
+      `npx headwater sql "select * from ${most?.name ?? 'batches'} limit 5"`,
+      `npx headwater sql "select reason, sum(events) from quarantine group by 1"`,
+    ]
   }
 
   /** Events a second over the last few seconds. */
   #rate(events: number): number {
-    const at = this.#clock.monotonic()
+    const at = this.#options.clock.monotonic()
     this.#history.push({ at, events })
     while (this.#history.length > 2 && at - this.#history[0]!.at > RATE_MS) this.#history.shift()
     const oldest = this.#history[0]!
     return at === oldest.at ? 0 : ((events - oldest.events) / (at - oldest.at)) * 1000
   }
 }
+
+const SYSTEM_TABLES: ReadonlySet<string> = new Set(['batches', 'quarantine'])
 
 function quantiles(values: readonly number[]): ViewState['freshness'] {
   if (values.length === 0) return undefined
@@ -118,7 +176,7 @@ function quantiles(values: readonly number[]): ViewState['freshness'] {
 }
 
 /** The reasons in quarantine with an example each. */
-function topReasons({ counts }: Platform): ViewState['reasons'] {
+function topReasons({ counts }: WatchOptions['platform']): ViewState['reasons'] {
   return [...counts.reasons]
     .sort(([, a], [, b]) => b - a)
     .slice(0, 5)

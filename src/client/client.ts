@@ -12,10 +12,10 @@ export interface ClientOptions<S> extends Omit<OutboxOptions, keyof Ports>, Part
   /** Address of the collector, such as `https://events.example.com`. */
   readonly url: string
   /** Write key. */
-  readonly key?: string
+  readonly key?: string | undefined
   readonly context?: ContextOf<S> & BuiltInContext
   /** Name and version that the ledger shows, at most 64 characters. */
-  readonly sdk?: string
+  readonly sdk?: string | undefined
   /** How long an event may wait for its batch to close, ms. */
   readonly flushMs?: number
   /** Events of a batch. */

@@ -21,8 +21,8 @@ export interface Batch {
 
 export interface OutboxOptions {
   readonly url: string
-  readonly key?: string
-  readonly sdk?: string
+  readonly key?: string | undefined
+  readonly sdk?: string | undefined
   /** Batches kept. */
   readonly queueBatches?: number
   /** Characters kept. */

@@ -49,6 +49,15 @@ const enrich = z
   })
   .prefault({})
 
+const dev = z
+  .strictObject({
+    run: z
+      .string()
+      .optional()
+      .describe('A program that `headwater dev` runs beside the platform, with HEADWATER_URL set.'),
+  })
+  .prefault({})
+
 export const configSchema = z.strictObject({
   specs: z.string().default('./specs.ts').describe('The module that exports the specifications.'),
   data: z.string().default('./.headwater').describe('Folder of log and lake.'),
@@ -64,6 +73,7 @@ export const configSchema = z.strictObject({
   http: http.describe('The collector.'),
   engine: engine.describe('The embedded engine.'),
   enrich: enrich.describe('What is looked up about a request.'),
+  dev: dev.describe('Development.'),
 })
 
 /** What `headwater.config.ts` exports as default; everything is optional. */
@@ -108,7 +118,7 @@ function describeOptions(schema: JsonSchema, prefix: string): OptionDoc[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const path = `${prefix}${name}`
     if (option.properties !== undefined) return describeOptions(option, `${path}.`)
-    const fallback = JSON.stringify(option.default)
+    const fallback = option.default === undefined ? 'none' : JSON.stringify(option.default)
     return [{ path, type: option.type ?? '', default: fallback, doc: option.description ?? '' }]
   })
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { HeadwaterError } from '../base/errors.ts'
 import { error } from '../base/errors.ts'
+import { errnoOf } from '../base/files.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { Admission } from '../collector/admit.ts'
 import { corsOf } from '../collector/cors.ts'
@@ -57,7 +58,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
     const { port } = await collector.listen(http.port, http.host)
     return ok({ url: `http://${http.host}:${port}`, close: () => collector.close() })
   } catch (cause) {
-    return failed(listenFailure(cause, http.port))
+    return failed(listenFailure(cause, http))
   }
 }
 
@@ -103,8 +104,12 @@ function gauges(
   ]
 }
 
-/** The failure of a port that is taken, in our terms. */
-function listenFailure(cause: unknown, port: number): HeadwaterError {
+/** Why the address cannot be taken, in our terms. */
+function listenFailure(
+  cause: unknown,
+  { host, port }: { host: string; port: number },
+): HeadwaterError {
   const message = cause instanceof Error ? cause.message : String(cause)
-  return error('port_in_use', `port ${port}: ${message}.`, cause)
+  const code = errnoOf(cause) === 'EADDRINUSE' ? 'port_in_use' : 'listen_failed'
+  return error(code, `${host}:${port}: ${message}.`, cause)
 }

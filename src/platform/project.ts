@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { error, HeadwaterError } from '../base/errors.ts'
-import type { Files } from '../base/files.ts'
+import { errnoOf, type Files } from '../base/files.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { collectSpecs } from '../spec/collect.ts'
 import type { SpecSet } from '../spec/field.ts'
@@ -34,8 +34,11 @@ export async function loadConfig(
   if ((await files.info(file)) === undefined) {
     return failed(error('project_missing', `There is no ${CONFIG} in ${folder}.`))
   }
-  const loaded = await load(file)
+  const loaded = await load(file, 'config_invalid')
   if (!loaded.ok) return loaded
+  if (!('default' in loaded.value)) {
+    return failed(error('config_invalid', `${file} exports no default: export default { … }.`))
+  }
   const config = readConfig(loaded.value['default'])
   if (!config.ok) return config
   return ok({ config: config.value, data: path.resolve(folder, config.value.data) })
@@ -46,7 +49,7 @@ export async function loadProject(folder: string, files: Files): Promise<Result<
   const configured = await loadConfig(folder, files)
   if (!configured.ok) return configured
   const { config, data } = configured.value
-  const module = await load(path.resolve(folder, config.specs))
+  const module = await load(path.resolve(folder, config.specs), 'spec_invalid')
   if (!module.ok) return module
   const specs = collectSpecs(module.value)
   if (!specs.ok) return specs
@@ -71,12 +74,30 @@ function lockPath(folder: string, config: FullConfig): string {
   return path.join(path.dirname(path.resolve(folder, config.specs)), LOCK)
 }
 
-async function load(file: string): Promise<Result<Record<string, unknown>>> {
+/** Loads a module of the project; `code` is for what is wrong in it. */
+async function load(
+  file: string,
+  code: 'config_invalid' | 'spec_invalid',
+): Promise<Result<Record<string, unknown>>> {
   try {
     return ok((await import(pathToFileURL(file).href)) as Record<string, unknown>)
   } catch (cause) {
     if (cause instanceof HeadwaterError) return failed(cause)
     const message = cause instanceof Error ? cause.message : String(cause)
-    return failed(error('config_invalid', `${file} cannot be loaded: ${message}`, cause))
+    if (errnoOf(cause) === 'ERR_MODULE_NOT_FOUND') {
+      const missing = /^Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1]
+      if (missing === file) return failed(error(code, `There is no ${file}.`, cause))
+      return failed(error('package_missing', `${file} imports ${missing ?? message}.`, cause))
+    }
+    const where = lineIn(file, cause)
+    return failed(error(code, `${where} cannot be loaded: ${message}.`, cause))
   }
+}
+
+/** The file with the line that failed, where the failure says so. */
+function lineIn(file: string, cause: unknown): string {
+  const stack = cause instanceof Error ? (cause.stack ?? '') : ''
+  const at = stack.indexOf(file)
+  const line = at < 0 ? undefined : /^:(\d+)/.exec(stack.slice(at + file.length))?.[1]
+  return line === undefined ? file : `${file}:${line}`
 }
