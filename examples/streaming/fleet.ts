@@ -1,7 +1,6 @@
 /** A fleet of simulated devices that log through the real client over HTTP, and know to the event what must arrive. */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { nodeTransport } from 'headwater/client/node'
 import { Device, DeviceReport } from './device.ts'
 import { type FaultOptions, FAULTS, NO_FAULTS } from './faults.ts'
 import { chanceOf } from './world.ts'
@@ -14,6 +13,8 @@ export interface FleetOptions {
   readonly rate: number
   readonly seed: number
   readonly faults: FaultOptions
+  /** How long an event waits for others on its device, ms. */
+  readonly flushMs?: number
 }
 
 /** What the lake must hold once everything has arrived. */
@@ -37,20 +38,29 @@ export interface Fleet {
 }
 
 const TICK_MS = 50
+/** Apps gather for a while, so that a radio can sleep. */
+const FLUSH_MS = 3000
 
 export function startFleet(options: FleetOptions): Fleet {
   const chance = chanceOf(options.seed)
   const report = new DeviceReport()
-  const transport = nodeTransport({ connections: 32 })
+  const { url, key, faults, flushMs = FLUSH_MS } = options
   const devices = Array.from({ length: options.devices }, (_, i) => {
     const own = chanceOf(options.seed * 7919 + i)
-    const { url, key, faults } = options
-    return new Device({ url, key, chance: own, faults, transport, report })
+    return new Device({ url, key, chance: own, faults, report, flushMs })
   })
+  const paces = Math.max(...devices.map(({ pace }) => pace))
+  /** A device, the busy ones more often. */
+  const next = (): Device => {
+    for (;;) {
+      const device = chance.pick(devices)
+      if (chance.happens(device.pace / paces)) return device
+    }
+  }
   let owed = 0
   const timer = setInterval(() => {
     owed += (options.rate * TICK_MS) / 1000
-    while (owed > 0) owed -= chance.pick(devices).step()
+    while (owed > 0) owed -= next().step()
   }, TICK_MS)
   return {
     stop: async (timeoutMs = 20_000) => {
@@ -75,17 +85,17 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
     options: {
       url: { type: 'string', default: process.env['HEADWATER_URL'] ?? 'http://127.0.0.1:8642' },
-      key: { type: 'string' },
-      devices: { type: 'string', default: '150' },
-      rate: { type: 'string', default: '2000' },
-      seed: { type: 'string', default: '7' },
+      key: { type: 'string', default: process.env['HEADWATER_KEY'] ?? '' },
+      devices: { type: 'string', default: '1500' },
+      rate: { type: 'string', default: '1500' },
+      seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
       seconds: { type: 'string' },
       'no-faults': { type: 'boolean', default: false },
     },
   })
   const fleet = startFleet({
     url: values.url,
-    ...(values.key === undefined ? {} : { key: values.key }),
+    ...(values.key === '' ? {} : { key: values.key }),
     devices: Number(values.devices),
     rate: Number(values.rate),
     seed: Number(values.seed),

@@ -11,12 +11,14 @@ export interface NodeTransportOptions {
   readonly gzipFrom?: number
   /** Connections kept open. */
   readonly connections?: number
+  /** Headers of every request, such as `user-agent`. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 type Encoding = 'gzip' | undefined
 
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
-  const { connections = 4 } = options
+  const { connections = 4, headers = {} } = options
   let { gzipFrom = 1024 } = options
   const agents = {
     http: new http.Agent({ keepAlive: true, maxSockets: connections }),
@@ -33,6 +35,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       agent: secure ? agents.https : agents.http,
       signal,
       headers: {
+        ...headers,
         'content-length': bytes.length,
         ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
         ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
