@@ -83,6 +83,25 @@ export const limits = {
   metadataLogMax: 100,
   orphanAgeMs: 60 * 60 * 1000,
   catalogVersionsKept: 100,
+
+  // lake: somebody else's catalog
+  /** Time for one request, its answer included. */
+  catalogRequestMsMax: 30_000,
+  catalogAttemptsMax: 5,
+  catalogRetryMsMin: 100,
+  catalogRetryMsMax: 5000,
+  /** A longer Retry-After is not waited for: the caller tries again later. */
+  catalogRetryAfterMsMax: 30_000,
+  catalogAnswerBytesMax: 256 * MiB,
+  catalogPagesMax: 1000,
+  /** Requests at once. */
+  catalogRequestsMax: 8,
+  /** Snapshots of a table that are forgotten together, at least. */
+  expireSnapshotsMin: 30,
+  /** Manifests of a table that wait for the last snapshot that names them. */
+  leftoverManifestsMax: 10_000,
+  /** A token is renewed this long before it ends. */
+  catalogTokenMarginMs: 60_000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')

@@ -9,6 +9,7 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
 export { localStorage } from './local-storage.ts'
 export { type LakeOptions, openLake } from './open.ts'
 export type { Storage, StoredObject } from './storage.ts'

@@ -176,7 +176,8 @@ function decimal(type: IcebergType): { precision: number; scale: number } | unde
   return match === null ? undefined : { precision: Number(match[1]), scale: Number(match[2]) }
 }
 
-function maxId(fields: readonly IcebergField[]): number {
+/** The highest id of columns and what is inside them. */
+export function maxId(fields: readonly IcebergField[]): number {
   return Math.max(...fields.map((field) => Math.max(field.id, maxChild(field.type))))
 }
 
@@ -204,8 +205,13 @@ export function parseMetadata(text: string, file: string): Result<Metadata> {
   } catch (cause) {
     return failed(error('lake_invalid', `${file} is not JSON.`, cause))
   }
+  return readMetadata(value, file)
+}
+
+/** Metadata out of parsed JSON; `lake_invalid` with where it came from. */
+export function readMetadata(value: unknown, where: string): Result<Metadata> {
   const problem = metadataProblem(value)
-  if (problem !== undefined) return failed(error('lake_invalid', `${file}: ${problem}.`))
+  if (problem !== undefined) return failed(error('lake_invalid', `${where}: ${problem}.`))
   return ok(value as Metadata)
 }
 

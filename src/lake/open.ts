@@ -7,23 +7,16 @@ import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import { type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
+import { type Prepared, prepareAppend, stageAppend, type Table } from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
 import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
-import { liveFile, primitiveTypes } from './manifest.ts'
-import {
-  currentSchema,
-  currentSnapshot,
-  evolve,
-  type Metadata,
-  newMetadata,
-  stringifyMetadata,
-} from './metadata.ts'
+import { evolve, type Metadata, newMetadata, stringifyMetadata } from './metadata.ts'
 import { takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
 import { folderOf, join, type Storage } from './storage.ts'
 import { loadTable } from './load.ts'
+import { liveFiles, stateOf } from './table-state.ts'
 import { sweepOrphans } from './sweep.ts'
 
 export interface LakeOptions {
@@ -104,29 +97,6 @@ function versionOf(catalog: CatalogFile, tables: ReadonlyMap<string, Table>): Ve
   return { catalog, tables, state }
 }
 
-function stateOf({ name, metadata }: Table): TableState {
-  const snapshot = currentSnapshot(metadata)
-  const total = (key: string): number => Number(snapshot?.summary[key] ?? 0)
-  const schema = currentSchema(metadata)
-  return {
-    name,
-    uuid: metadata['table-uuid'],
-    location: metadata.location,
-    schema: {
-      name,
-      doc: metadata.properties['comment'] ?? '',
-      fields: schema.fields,
-      partitionBy: metadata.properties['headwater.partition-by'] ?? '',
-    },
-    schemaId: schema['schema-id'],
-    snapshotId: snapshot === undefined ? undefined : BigInt(snapshot['snapshot-id']),
-    updated: metadata['last-updated-ms'],
-    rows: total('total-records'),
-    files: total('total-data-files'),
-    bytes: total('total-files-size'),
-  }
-}
-
 class FileLake implements Lake {
   readonly #options: LakeOptions
   readonly #catalog: Catalog
@@ -181,15 +151,7 @@ class FileLake implements Lake {
   async files(state: LakeState, name: string): Promise<readonly LiveFile[]> {
     const table = this.#versions.get(state)?.tables.get(name)
     if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
-    const types = primitiveTypes(currentSchema(table.metadata).fields)
-    const live: LiveFile[] = []
-    const { storage } = this.#options
-    for (const manifest of table.manifests) {
-      for (const { dataFile } of await readManifest(manifest, storage)) {
-        live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
-      }
-    }
-    return live
+    return liveFiles(table, this.#options.storage)
   }
 
   async close(): Promise<void> {
