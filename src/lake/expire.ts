@@ -4,11 +4,15 @@ import type { Table } from './append.ts'
 import type { Id, Metadata } from './metadata.ts'
 import { folderOf, join, nameOf, type Storage } from './storage.ts'
 
-/** Metadata without the snapshots that are too old to be read; the newest `snapshotsMin` and every ref's stay. */
+/**
+ * Metadata without the snapshots that are too old to be read; the newest `snapshotsMin` and every ref's stay. The table's own property
+ * for their age goes before ours.
+ */
 export function expireSnapshots(metadata: Metadata, now: number): Metadata {
   const { snapshots } = metadata
   const named = new Set(Object.values(metadata.refs).map((ref) => ref['snapshot-id'] as Id))
-  const oldest = now - limits.snapshotAgeMs
+  const own = Number(metadata.properties['history.expire.max-snapshot-age-ms'] ?? NaN)
+  const oldest = now - (own >= 0 ? own : limits.snapshotAgeMs)
   const kept = snapshots.filter(
     (snapshot, i) =>
       snapshot['timestamp-ms'] >= oldest ||
