@@ -1,5 +1,5 @@
 /** The platform over Apache's reference catalog: what devices sent is in the tables once, through lost answers, kills and other writers. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import type { HeadwaterError } from '../../src/base/errors.ts'
 import { limits } from '../../src/base/limits.ts'
 import { nodeFiles } from '../../src/base/node/files.ts'
 import { seededRandom } from '../../src/base/random.ts'
+import { decodeManifestList } from '../../src/lake/manifest.ts'
 import { createClient } from '../../src/client/node.ts'
 import { type Platform, startPlatform } from '../../src/platform/index.ts'
 import { defineEvent, int, long, string } from '../../src/spec/index.ts'
@@ -209,11 +210,15 @@ describe.skipIf(!java)('beside others', () => {
         metadata: { location: string; snapshots: { 'manifest-list': string }[] }
       }
       expect(metadata.snapshots.length).toBeLessThanOrEqual(limits.snapshotsMin + 2)
-      const lists = readdirSync(fileURLToPath(`${metadata.location}/metadata`)).filter((name) =>
-        name.startsWith('snap-'),
+      const lists = metadata.snapshots.map((snapshot) => snapshot['manifest-list'])
+      const manifests = lists.flatMap((list) =>
+        decodeManifestList(readFileSync(fileURLToPath(list))).map((manifest) => manifest.path),
       )
-      expect(lists.toSorted()).toEqual(
-        metadata.snapshots.map((snapshot) => path.basename(snapshot['manifest-list'])).toSorted(),
+      // Our lists and manifests are those that a snapshot names.
+      const there = readdirSync(fileURLToPath(`${metadata.location}/metadata`))
+      const named = new Set([...lists, ...manifests].map((location) => path.basename(location)))
+      expect(there.filter((name) => name.endsWith('.avro')).toSorted()).toEqual(
+        [...named].toSorted(),
       )
       const rows = await ask(platform.lake, 'select count(*) as n from seen')
       expect(rows).toEqual([{ n: String(limits.expireSnapshotsMin + limits.snapshotsMin + 4) }])
