@@ -164,7 +164,7 @@ export const ERRORS = {
   commit_unknown: external(
     500,
     'It is not known whether the commit took place.',
-    'It is resolved by itself at the next start.',
+    'It is found out and completed by itself.',
   ),
   lake_invalid: {
     domain: 'external',

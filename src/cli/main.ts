@@ -1,5 +1,6 @@
 /** The command line: one file per command, and one place where failures become exit codes. */
 import { Command } from 'commander'
+import { keepAwake } from '../base/clock.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
@@ -19,6 +20,8 @@ for (const command of [devCommand, runCommand, sqlCommand, tablesCommand, initCo
   program.addCommand(command().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2)))
 }
 
+// A command may wait for nothing but time, such as before it asks a catalog again.
+const letSleep = keepAwake()
 try {
   await program.parseAsync()
 } catch (cause) {
@@ -26,4 +29,6 @@ try {
   const { code, detail, entry } = cause
   process.stderr.write(`${code}: ${entry.summary}\n  ${detail}\n  ${entry.remedy}\n`)
   process.exitCode = 1
+} finally {
+  letSleep()
 }

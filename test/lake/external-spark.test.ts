@@ -40,9 +40,9 @@ test.skipIf(!javaIsThere())('Spark writes beside the platform', { timeout: 180_0
     await expect.poll(() => spark.sql(statement), { timeout: 60_000 }).toBeDefined()
   }
   // Events go on being logged while Spark appends, adds a column, compacts and expires.
-  let busy = true
+  const busy = new AbortController()
   const logging = (async () => {
-    while (busy) await log(5)
+    while (!busy.signal.aborted) await log(5)
   })()
   await insist('ALTER TABLE headwater.seen ADD COLUMN remark STRING')
   await insist(`INSERT INTO headwater.seen
@@ -55,7 +55,7 @@ test.skipIf(!javaIsThere())('Spark writes beside the platform', { timeout: 180_0
   await insist(
     "CALL lake.system.expire_snapshots(table => 'headwater.seen', older_than => TIMESTAMP '2100-01-01 00:00:00', retain_last => 1)",
   )
-  busy = false
+  busy.abort()
   await logging
   await log(5)
   const query = `SELECT count(*) AS n, count(remark) AS remarks, sum(size) AS total FROM`

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { error } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
-import { type Authorizer, exchange, type Fetch } from './http.ts'
+import { type Authorizer, exchange, type Fetch, textsOf } from './http.ts'
 
 /** For catalogs that ask for nothing. */
 export const anonymous: Authorizer = {
@@ -84,8 +84,8 @@ async function fetchToken(
   }
   const body = jsonOf(text)
   if (status >= 300) {
-    const why = `${String(body?.['error'] ?? '')} ${String(body?.['error_description'] ?? '')}`
-    return failed(error('catalog_refused', `POST ${tokenUrl}: ${status} ${why.trim()}.`))
+    const { error: why = '', error_description: more = '' } = textsOf(body)
+    return failed(error('catalog_refused', `POST ${tokenUrl}: ${status} ${why} ${more}`.trim()))
   }
   const issued = body?.['access_token']
   if (typeof issued !== 'string') {

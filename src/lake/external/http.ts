@@ -196,10 +196,16 @@ function replyOf({ method, url }: Pick<HttpRequest, 'method' | 'url'>, answer: R
     if (status < 300) return { kind: 'unknown', message: `${where}, which is not JSON.` }
   }
   if (status < 300) return { kind: 'ok', status, body }
-  const said = body as { error?: { message?: unknown; type?: unknown } } | null | undefined
-  const message = `${where} ${String(said?.error?.message ?? text.slice(0, 200))}`.trim()
+  const said = textsOf((body as { error?: unknown } | null | undefined)?.error)
+  const message = `${where} ${said['message'] ?? text.slice(0, 200)}`.trim()
   if (status >= 500) return { kind: 'unknown', message: `${message}.` }
-  return { kind: 'refused', status, type: String(said?.error?.type ?? ''), message: `${message}.` }
+  return { kind: 'refused', status, type: said['type'] ?? '', message: `${message}.` }
+}
+
+/** Members of an object that are text. */
+export function textsOf(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => typeof each === 'string'))
 }
 
 /** The failure of a reply that is not what was hoped for. */
