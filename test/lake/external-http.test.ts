@@ -10,6 +10,7 @@ import { type Authorizer, CatalogHttp } from '../../src/lake/external/http.ts'
 import { RestCatalog } from '../../src/lake/external/rest-catalog.ts'
 import { readLoaded } from '../../src/lake/external/table-metadata.ts'
 import { unwrap } from '../support/platform.ts'
+import { headwater, temporaryFolder, writeProject } from '../support/project.ts'
 
 interface Answer {
   readonly status?: number
@@ -271,4 +272,15 @@ test.each([
   { metadata: { ...METADATA, 'current-snapshot-id': 12 } },
 ])('metadata that is none: %j', (body) => {
   expect(readLoaded('t', body)).toMatchObject({ ok: false, error: { code: 'catalog_invalid' } })
+})
+
+test('a command says that the catalog is away, and ends', async () => {
+  const { folder, remove } = temporaryFolder('away')
+  script({ status: 503 })
+  writeProject(folder, 'examples/streaming/specs.ts', { lake: { catalog: { uri } } })
+  const { code, stderr } = await headwater(folder, ['sql', 'select 1'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^catalog_unavailable/)
+  expect(seen).toHaveLength(limits.catalogAttemptsMax)
+  remove()
 })

@@ -9,6 +9,7 @@ import { limits } from '../../src/base/limits.ts'
 import { nodeFiles } from '../../src/base/node/files.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { decodeManifestList } from '../../src/lake/manifest.ts'
+import { currentSchema, type Metadata } from '../../src/lake/metadata.ts'
 import { createClient } from '../../src/client/node.ts'
 import { type Platform, startPlatform } from '../../src/platform/index.ts'
 import { defineEvent, int, long, string } from '../../src/spec/index.ts'
@@ -165,6 +166,71 @@ describe.skipIf(!java)('beside others', () => {
     await after.close()
   })
 
+  test('a column that another engine added stays, and its name is not taken', async () => {
+    const platform = await start(project())
+    await log(platform.url, 5)
+    await platform.close()
+    // In one table it gets the next id, in the other one that the lock will not give for long.
+    const addNote = async (table: string, ahead: number): Promise<void> => {
+      const url = `${reference.uri}/v1/namespaces/${namespace}/tables/${table}`
+      const { metadata } = (await (await fetch(url)).json()) as { metadata: Metadata }
+      const id = metadata['last-column-id'] + ahead
+      const note = { id, name: 'note', required: false, type: 'string' }
+      const fields = [...currentSchema(metadata).fields, note]
+      const updates = [
+        { action: 'add-schema', schema: { type: 'struct', 'schema-id': 9, fields } },
+        { action: 'set-current-schema', 'schema-id': -1 },
+      ]
+      await post(url, { requirements: [], updates })
+    }
+    await addNote('seen', 1)
+    await addNote('pressed', 50)
+    const size = int()
+    const name = string().optional()
+    const doc = 'Seen.'
+    const { lock } = project()
+    const sameId = {
+      ...specs,
+      seen: defineEvent('seen', { doc, fields: { size, name, more: name } }),
+    }
+    await expect(start(project(sameId, { before: lock }))).rejects.toThrow(
+      /spec_incompatible.*note/,
+    )
+    const sameName = {
+      ...specs,
+      pressed: defineEvent('pressed', { doc, fields: { size, note: name } }),
+    }
+    await expect(start(project(sameName, { before: lock }))).rejects.toThrow(
+      /spec_incompatible.*note/,
+    )
+    const widened = { ...specs, seen: defineEvent('seen', { doc, fields: { size: long(), name } }) }
+    const again = await start(project(widened, { before: lock }))
+    await log(again.url, 5)
+    await landed(again)
+    expect(await counts(again)).toEqual(once(10))
+    const found = again.lake.state.tables.get('seen')!.schema.fields
+    expect(found.find(({ name: each }) => each === 'note')).toMatchObject({ type: 'string' })
+    expect(found.find(({ name: each }) => each === 'size')).toMatchObject({ type: 'long' })
+    await again.close()
+  })
+
+  test('what a catalog refuses for good stops nothing but the commits', async () => {
+    const platform = await start(project())
+    await log(platform.url, 5)
+    await landed(platform)
+    proxy.fate = ({ isCommit }) => (isCommit ? { refused: 403 } : 'pass')
+    await log(platform.url, 5)
+    await expect.poll(() => proxy.refusals).toBeGreaterThan(1)
+    expect(platform.ready()).toEqual([])
+    // It gives up at the end; the change waits on disk, and the log has the rest.
+    await platform.close()
+    proxy.fate = () => 'pass'
+    const again = await start(project())
+    await landed(again)
+    expect(await counts(again)).toEqual(once(10))
+    await again.close()
+  })
+
   test('a catalog that numbers columns anew is given our ids', async () => {
     proxy.fate = ({ body }) => (body.includes('"stage-create":true') ? { refused: 406 } : 'pass')
     const platform = await start(project())
@@ -237,6 +303,9 @@ describe.skipIf(!java)('beside others', () => {
       await more()
       await platform.lake.refresh()
       await more()
+      const rows = await ask(platform.lake, 'select count(*) as n from seen')
+      expect(rows).toEqual([{ n: String(limits.expireSnapshotsMin + limits.snapshotsMin + 4) }])
+      await platform.close()
       const { metadata } = (await (await fetch(url)).json()) as {
         metadata: { location: string; snapshots: { 'manifest-list': string }[] }
       }
@@ -251,9 +320,6 @@ describe.skipIf(!java)('beside others', () => {
       expect(there.filter((name) => name.endsWith('.avro')).toSorted()).toEqual(
         [...named].toSorted(),
       )
-      const rows = await ask(platform.lake, 'select count(*) as n from seen')
-      expect(rows).toEqual([{ n: String(limits.expireSnapshotsMin + limits.snapshotsMin + 4) }])
-      await platform.close()
     },
   )
 

@@ -26,6 +26,8 @@ export interface CatalogProxy {
   readonly uri: string
   /** Commits that arrived at the catalog, in order. */
   readonly commits: readonly CatalogRequest[]
+  /** Requests that never arrived. */
+  readonly refusals: number
   /** Decides on every request; may wait. */
   fate: (request: CatalogRequest) => Fate | Promise<Fate>
   /** Whether the catalog seems to know transactions/commit. */
@@ -35,6 +37,7 @@ export interface CatalogProxy {
 
 export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
   const commits: CatalogRequest[] = []
+  let refusals = 0
   const server = http.createServer((request, response) => {
     void handle(request, response).catch(() => response.destroy())
   })
@@ -42,6 +45,9 @@ export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
   const proxy: CatalogProxy = {
     uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     commits,
+    get refusals() {
+      return refusals
+    },
     fate: () => 'pass',
     transactions: true,
     close: async () => {
@@ -61,6 +67,7 @@ export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
     const fate = await proxy.fate(request)
     if (typeof fate === 'object' && 'refused' in fate) {
       const headers = fate.retryAfter === undefined ? {} : { 'retry-after': fate.retryAfter }
+      refusals++
       outgoing.writeHead(fate.refused, headers).end()
       return
     }
