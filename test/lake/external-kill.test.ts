@@ -6,7 +6,13 @@ import { type FleetReport, startFleet } from '../../examples/streaming/fleet.ts'
 import { startCatalogProxy } from '../support/catalog-proxy.ts'
 import { javaIsThere } from '../support/java/artifacts.ts'
 import { startReferenceCatalog } from '../support/java/reference-catalog.ts'
-import { sql, startHeadwater, temporaryFolder, writeProject } from '../support/project.ts'
+import {
+  headwater,
+  sql,
+  startHeadwater,
+  temporaryFolder,
+  writeProject,
+} from '../support/project.ts'
 
 const { folder, remove } = temporaryFolder('external-kill')
 afterAll(remove)
@@ -90,6 +96,12 @@ test.skipIf(!javaIsThere()).each([false, true])(
       quarantined: report.quarantined,
       missing: 0,
     })
+    const { stdout } = await headwater(project, ['tables', '--json'])
+    const rows = stdout
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { table: string; rows: number }]))
+    const events = rows.filter(({ table }) => report.byType[table] !== undefined)
+    expect(events.reduce((sum, each) => sum + each.rows, 0)).toBe(report.landed)
     await proxy.close()
     await reference.kill()
   },
