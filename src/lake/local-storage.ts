@@ -49,12 +49,13 @@ class LocalStorage implements Storage {
     await this.#files.rename(temporary, pathOf(location))
   }
 
-  async alias(location: string, name: string): Promise<void> {
+  async alias(location: string, name: string): Promise<boolean> {
     try {
       await this.#files.link(pathOf(location), pathOf(name))
     } catch (cause) {
       if (errnoOf(cause) !== 'EEXIST') throw cause
     }
+    return true
   }
 
   settle(folder: string): Promise<void> {
@@ -82,6 +83,10 @@ class LocalStorage implements Storage {
 
   remove(location: string): Promise<void> {
     return this.#files.remove(pathOf(location))
+  }
+
+  identity(location: string): string {
+    return locationOf(pathOf(location))
   }
 
   async spool(folder: string): Promise<string> {
