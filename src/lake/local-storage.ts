@@ -1,6 +1,5 @@
 /** The storage port over a disk: durable by fsync, commits by hard link. */
 import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { errnoOf, type Files } from '../base/files.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { folderOf, type Storage, type StoredObject } from './storage.ts'
@@ -114,12 +113,12 @@ class LocalStorage implements Storage {
   }
 }
 
-/** `file:///…` of an absolute path: the one form that every reader takes. */
+/** `file://` and the absolute path as it is. Iceberg's locations are not URLs: readers decode nothing, so nothing is encoded. */
 function locationOf(file: string): string {
-  return pathToFileURL(file).href
+  return `file://${file}`
 }
 
 /** The path of a location, in any of the forms that writers use: `file:///a`, `file:/a`, `/a`. */
 function pathOf(location: string): string {
-  return location.startsWith('file:') ? fileURLToPath(location) : location
+  return location.replace(/^file:(\/\/(?=\/))?/, '')
 }

@@ -50,9 +50,10 @@ export class ObjectCache {
 
   /** Takes over a finished, fsynced file on the same disk that holds the object's bytes. */
   async take(location: string, finished: string): Promise<void> {
-    const { files } = this.#options
-    await files.makeDirectory(this.#options.folder)
+    const { files, folder, clock } = this.#options
+    await files.makeDirectory(folder)
     const size = (await files.info(finished))?.size ?? 0
+    await files.touch(finished, clock.wall())
     await files.rename(finished, this.#file(location))
     await this.#grown(size)
   }
@@ -79,7 +80,7 @@ export class ObjectCache {
 
   /** Writes a temporary file, makes it durable and gives it its name: no reader sees a part, not even after a power cut. */
   async #fill(file: string, fetch: Fetch): Promise<string> {
-    const { files, folder, random } = this.#options
+    const { files, folder, clock, random } = this.#options
     await files.makeDirectory(folder)
     const temporary = path.join(folder, `${uuid(random)}.tmp`)
     let size = 0
@@ -94,6 +95,7 @@ export class ObjectCache {
       } finally {
         await handle.close()
       }
+      await files.touch(temporary, clock.wall())
       await files.rename(temporary, file)
     } catch (cause) {
       await files.remove(temporary).catch(() => undefined)

@@ -1,6 +1,5 @@
 /** Makes the storage of a project's lake from its configuration, and says which local folder carries the lock of its owner. */
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Clock } from '../base/clock.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
@@ -29,7 +28,7 @@ export async function storageOf(
 ): Promise<Result<ProjectStorage>> {
   const { location, s3 } = lake
   if (location === undefined || location.startsWith('file:')) {
-    const root = location === undefined ? path.join(data, 'lake') : fileURLToPath(location)
+    const root = location?.slice('file://'.length) ?? path.join(data, 'lake')
     return ok({ storage: localStorage(root, ports.files, ports.random), lock: root })
   }
   try {

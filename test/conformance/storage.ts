@@ -142,7 +142,11 @@ export function storageConformance(
     test('takes locations byte for byte', async () => {
       const base = folder()
       const names = [
+        'a b',
         'a%20b',
+        'ü',
+        '?a=b#c',
+        '"<>|^`{}[]\\$',
         'a%2Fb',
         'a+b',
         "it's",

@@ -11,12 +11,10 @@ export type ProxyFault =
   | { readonly kind: 'cut' }
   /** No answer, ever. */
   | { readonly kind: 'stall' }
-  /** Another answer; the server never sees the request. */
+  /** Another answer, with an error or, without a code, nothing in it; the server never sees the request. */
   | { readonly kind: 'answer'; readonly status: number; readonly code: string }
   /** The server does what was asked; the client is told something else. */
   | { readonly kind: 'forge'; readonly status: number; readonly code: string }
-  /** A header is taken out of the request. */
-  | { readonly kind: 'strip'; readonly header: string }
   /** The request waits before the server sees it. */
   | { readonly kind: 'hold'; readonly until: Promise<void> }
 
@@ -57,9 +55,7 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
     const body: Buffer[] = []
     try {
       for await (const part of request) body.push(part as Buffer)
-      await meet(fault, request, answer, () =>
-        forward(agent, port, request, Buffer.concat(body), fault),
-      )
+      await meet(fault, request, answer, () => forward(agent, port, request, Buffer.concat(body)))
     } catch {
       answer.destroy()
     }
@@ -104,7 +100,6 @@ async function meet(
     case 'hold':
       await fault.until
       break
-    case 'strip':
     case undefined:
   }
   const { status, headers, body } = await ask()
@@ -115,7 +110,10 @@ function errorAnswer(
   answer: http.ServerResponse,
   { status, code }: { readonly status: number; readonly code: string },
 ): void {
-  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`
+  const body =
+    code === ''
+      ? ''
+      : `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`
   answer.writeHead(status, { 'content-type': 'application/xml' }).end(body)
 }
 
@@ -124,19 +122,15 @@ function forward(
   port: number,
   request: http.IncomingMessage,
   body: Buffer,
-  fault: ProxyFault | undefined,
 ): Promise<Answer> {
-  const headers = { ...request.headers }
-  if (fault?.kind === 'strip') delete headers[fault.header]
-  const { method, url: path } = request
+  const { method, url: path, headers } = request
   return new Promise((resolve, reject) => {
     const asked = http.request({ agent, host: '127.0.0.1', port, method, path, headers }, (got) => {
       const parts: Buffer[] = []
       got.on('data', (part: Buffer) => parts.push(part))
       got.on('error', reject)
       got.on('end', () => {
-        const length = Buffer.concat(parts)
-        resolve({ status: got.statusCode ?? 0, headers: got.headers, body: length })
+        resolve({ status: got.statusCode ?? 0, headers: got.headers, body: Buffer.concat(parts) })
       })
     })
     asked.on('error', reject)
