@@ -2,25 +2,19 @@
 import { error, HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import { type FormerOwner, takeovers } from './fence.ts'
+import { type Ownership, takeovers } from './fence.ts'
 import { join, type Storage } from './storage.ts'
 
 /** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
-export interface CatalogFile {
+export interface CatalogFile extends Ownership {
   readonly format: 1
   readonly version: number
-  /** Log offset up to which everything has landed. */
-  readonly offset: number
   /** Wall clock of the commit, ms since 1970. */
   readonly committed: number
   /** Identity of the commit, by which a writer knows its own after an unclear outcome. */
   readonly commit: string
   /** `<namespace>.<table>` → location of its metadata file. */
   readonly tables: Readonly<Record<string, string>>
-  /** Identity of the data directory in whose log `offset` counts. */
-  readonly owner?: string
-  /** Those that were before it. */
-  readonly former?: Readonly<Record<string, FormerOwner>>
 }
 
 export const EMPTY_CATALOG: CatalogFile = {

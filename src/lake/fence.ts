@@ -2,7 +2,6 @@
 import { error } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import type { CatalogFile } from './catalog.ts'
 
 /** What the catalog remembers of a data directory that owned the lake before. */
 export interface FormerOwner {
@@ -13,13 +12,22 @@ export interface FormerOwner {
 }
 
 /** The part of a catalog file that the fence looks after. */
-export type Ownership = Pick<CatalogFile, 'owner' | 'offset' | 'former'>
+export interface Ownership {
+  /** Identity of the data directory in whose log `offset` counts. */
+  readonly owner?: string
+  /** Log offset up to which everything has landed. */
+  readonly offset: number
+  /** Those that owned the lake before, by their identity. */
+  readonly former?: Readonly<Record<string, FormerOwner>>
+}
+
+type Owned = Ownership & { readonly version: number }
 
 /**
  * Ownership for `owner` at the opening of a lake: itself when it has it already or nobody has. Else `lake_locked`, or, with `takeOver`,
  * a new ownership that is to be published: its offset is where this owner's own log stood when it last had the lake.
  */
-export function claim(newest: CatalogFile, owner: string, takeOver: boolean): Result<Ownership> {
+export function claim(newest: Owned, owner: string, takeOver: boolean): Result<Ownership> {
   const { offset, former = {} } = newest
   const holder = newest.owner ?? ''
   if (holder === owner) return ok(newest)
@@ -44,7 +52,7 @@ export function claim(newest: CatalogFile, owner: string, takeOver: boolean): Re
 }
 
 /** Whether the newest catalog is still what its owner left: nobody took the lake, and nobody moved the offset of its log. */
-export function stillOwned(newest: CatalogFile, mine: Ownership): Result<void> {
+export function stillOwned(newest: Ownership, mine: Ownership): Result<void> {
   // Before anybody owns a lake, the first commit that gets through decides.
   const unclaimed = (newest.owner ?? '') === ''
   if (!unclaimed && newest.owner !== mine.owner) {
@@ -58,6 +66,6 @@ export function stillOwned(newest: CatalogFile, mine: Ownership): Result<void> {
 }
 
 /** Versions that pruning leaves alone. */
-export function takeovers(catalog: CatalogFile): ReadonlySet<number> {
+export function takeovers(catalog: Ownership): ReadonlySet<number> {
   return new Set(Object.values(catalog.former ?? {}).map(({ taken }) => taken))
 }

@@ -140,6 +140,7 @@ class S3Storage implements Storage {
 
   async spool(folder: string): Promise<string> {
     this.#tidied ??= this.#abortUploads()
+    await this.#tidied
     return this.#spool.directory(folder)
   }
 

@@ -89,15 +89,16 @@ export function storageConformance(
       const location = join(folder(), 'hint')
       const contents = Array.from({ length: 20 }, (_, i) => `${i} `.repeat(2000))
       await storage.replace(location, contents[0]!)
-      let writing = true
+      const writing = new AbortController()
       const reading = (async () => {
-        while (writing) expect(contents).toContain((await bytesAt(location)).toString())
+        while (!writing.signal.aborted)
+          expect(contents).toContain((await bytesAt(location)).toString())
       })()
       for (const content of contents) {
         await storage.replace(location, content)
         expect((await bytesAt(location)).toString()).toBe(content)
       }
-      writing = false
+      writing.abort()
       await reading
     })
 

@@ -215,6 +215,28 @@ describe.skipIf(skipS3)('an object store behind a bad network', () => {
     })
   })
 
+  test('an upload that a crash left half done is given up when it is old', async () => {
+    const file = path.join(await storage.spool(storage.root), `${objects++}.parquet`)
+    await nodeFiles.write(file, randomBytes(limits.storageMultipartBytes), { sync: true })
+    proxy.fault = ({ method, target }) =>
+      /^(PUT.*partNumber=2|DELETE)/.test(`${method} ${target}`) ? { kind: 'drop' } : undefined
+    await expect(storage.adopt(file)).rejects.toMatchObject({ code: 'storage_unavailable' })
+    proxy.fault = () => undefined
+    const aborted = (): string[] => proxy.calls.filter((call) => /^DELETE.*uploadId=/.test(call))
+    proxy.calls.length = 0
+    const young = await open('young')
+    await young.spool(young.root)
+    expect(aborted()).toEqual([])
+    const wall = (): number => systemClock.wall() + 2 * limits.orphanAgeMs
+    const later = await open('later', { clock: { ...systemClock, wall } })
+    await later.spool(later.root)
+    expect(aborted()).toHaveLength(1)
+    proxy.calls.length = 0
+    const again = await open('again', { clock: { ...systemClock, wall } })
+    await again.spool(again.root)
+    expect(aborted()).toEqual([])
+  })
+
   test('failures have codes that say what to do', async () => {
     const denied = { kind: 'answer', status: 403, code: 'AccessDenied' } as const
     fail(/./, denied, Infinity)

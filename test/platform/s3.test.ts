@@ -198,14 +198,14 @@ describe.skipIf(skipS3)('the platform on an object store', () => {
     await send(first)
     await landed(first)
     let release = (): void => {}
-    const until = new Promise<void>((resolve) => (release = resolve))
+    const released = new Promise<void>((resolve) => (release = resolve))
     let held = 0
     proxy.fault = ({ method, target }) =>
       method === 'PUT' && /\/catalog\/\d+\.json/.test(target) && held++ === 0
-        ? { kind: 'hold', until }
+        ? { kind: 'hold', until: released }
         : undefined
     await send(first)
-    while (held === 0) await pause(20)
+    await until(() => held > 0)
     // As after a crash, the next process knows nothing of it.
     await nodeFiles.remove(path.join(data, '.headwater', 'owner.lock'))
     const failures: string[] = []

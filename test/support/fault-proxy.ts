@@ -47,7 +47,10 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
         server.close(() => resolve())
       }),
   }
-  const server = http.createServer(async (request, answer) => {
+  const serve = async (
+    request: http.IncomingMessage,
+    answer: http.ServerResponse,
+  ): Promise<void> => {
     const { method = '', url = '', headers } = request
     const target = decodeURIComponent(url)
     proxy.calls.push(`${method} ${target}`)
@@ -59,7 +62,8 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
     } catch {
       answer.destroy()
     }
-  })
+  }
+  const server = http.createServer((request, answer) => void serve(request, answer))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   proxy.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return proxy
