@@ -93,6 +93,8 @@ export const limits = {
   storageIdleMsMax: 20_000,
   storageRequestMsMax: 60_000,
   storageConnectionsMax: 128,
+  /** Objects that are fetched into the local cache at once. */
+  storageFetchesMax: 32,
   /** Conditional PUTs that met another one (409) before the commit gives up, and the pause after the first. */
   storageConflictsMax: 8,
   storageConflictMs: 100,
@@ -125,6 +127,7 @@ assert(
   'every group fits a segment',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
 assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
 assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

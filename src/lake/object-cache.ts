@@ -23,6 +23,9 @@ export class ObjectCache {
   readonly #options: ObjectCacheOptions
   /** Objects that are being fetched, so that many readers make one request. */
   readonly #filling = new Map<string, Promise<string>>()
+  #fetches = 0
+  /** Fetches that wait until fewer are under way. */
+  readonly #waiting: (() => void)[] = []
   /** Bytes in the folder as far as this process knows; undefined before the first look. */
   #bytes: number | undefined
   /** Before this time there is nothing to remove: what is too much was in use at the last look. */
@@ -39,7 +42,7 @@ export class ObjectCache {
     if (await this.#use(file)) return file
     const filling = this.#filling.get(file)
     if (filling !== undefined) return filling
-    const filled = this.#fill(file, fetch)
+    const filled = this.#inTurn(() => this.#fill(file, fetch))
     this.#filling.set(file, filled)
     try {
       return await filled
@@ -75,6 +78,20 @@ export class ObjectCache {
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return false
       throw cause
+    }
+  }
+
+  /** A query may want thousands of files at once: they are fetched side by side, but only so many. */
+  async #inTurn<T>(fetch: () => Promise<T>): Promise<T> {
+    if (this.#fetches >= limits.storageFetchesMax) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    } else this.#fetches++
+    try {
+      return await fetch()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#fetches--
+      else next()
     }
   }
 

@@ -240,9 +240,13 @@ class FileLake implements Lake {
     const live: LiveFile[] = []
     const { storage } = this.#options
     for (const manifest of table.manifests) {
-      for (const { dataFile } of await readManifest(manifest, storage)) {
-        live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
-      }
+      const entries = await readManifest(manifest, storage)
+      const files = await Promise.all(
+        entries.map(async ({ dataFile }) =>
+          liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)),
+        ),
+      )
+      live.push(...files)
     }
     return live
   }

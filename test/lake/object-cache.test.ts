@@ -65,6 +65,25 @@ describe('the cache', () => {
     expect(asked).toBe(1)
   })
 
+  test('fetches many side by side, but only so many, and goes on after failures', async () => {
+    let busy = 0
+    let most = 0
+    const cache = cacheOf(1_000_000)
+    const fetch = async function* (i: number): AsyncGenerator<Uint8Array, void, void> {
+      most = Math.max(most, ++busy)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      busy--
+      if (i % 3 === 0) throw new Error('broke off')
+      yield Buffer.from(String(i))
+    }
+    const wanted = Array.from({ length: 200 }, (_, i) => cache.local(`k${i}`, () => fetch(i)))
+    for (const [i, result] of (await Promise.allSettled(wanted)).entries()) {
+      expect(result.status).toBe(i % 3 === 0 ? 'rejected' : 'fulfilled')
+      if (result.status === 'fulfilled') expect(readFileSync(result.value, 'utf8')).toBe(String(i))
+    }
+    expect(most).toBe(limits.storageFetchesMax)
+  })
+
   test('keeps to its bound, and lets go what was not used for longest', async () => {
     const cache = cacheOf(10_000)
     const files: string[] = []

@@ -16,6 +16,7 @@ import {
 } from '../../src/platform/index.ts'
 import type { Result } from '../../src/base/result.ts'
 import { defineEvent, int } from '../../src/spec/index.ts'
+import { clickhouse } from '../lake/clickhouse.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { ask, landed, projectOf, unwrap } from '../support/platform.ts'
 import {
@@ -69,8 +70,14 @@ describe.skipIf(skipS3)('the platform on an object store', () => {
       return chance < 0.07 ? { kind: 'answer', status: 503, code: 'SlowDown' } : undefined
     }
     let platform = await startHeadwater(data)
-    const { port, url } = platform
-    const fleet = startFleet({ url, devices: 40, rate: 1200, seed: 11, faults: FAULTS })
+    const { port } = platform
+    const fleet = startFleet({
+      url: platform.url,
+      devices: 40,
+      rate: 1200,
+      seed: 11,
+      faults: FAULTS,
+    })
     for (let i = 0; i < 3; i++) {
       await pause(2000 + i * 370)
       await platform.kill('SIGKILL')
@@ -113,6 +120,25 @@ describe.skipIf(skipS3)('the platform on an object store', () => {
       .map((line) => JSON.parse(line) as { table: string; rows: number })
     for (const { type, n } of counts) {
       expect(rows.find(({ table }) => table === type)?.rows).toBe(n)
+    }
+    // ClickHouse reads the same rows, straight from the store.
+    const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = ACCESS
+    const url = (table: string): string => `${server.endpoint}/lakes/lake-0/headwater/${table}/`
+    const theirs = clickhouse(
+      folder,
+      counts.map(
+        ({ type }) =>
+          `select count() as events, uniqExact(boot, n) as identities
+           from icebergS3('${url(String(type))}', '${id}', '${secret}')`,
+      ),
+    )
+    for (const [i, { type, n }] of counts.entries()) {
+      const [row] = theirs[i]!
+      expect({ type, n: Number(row!['events']), identities: Number(row!['identities']) }).toEqual({
+        type,
+        n,
+        identities: n,
+      })
     }
     // Readers that know only a folder find the newest metadata by the hint.
     for (const { table } of rows) {
