@@ -164,7 +164,7 @@ export const ERRORS = {
   commit_unknown: external(
     500,
     'It is not known whether the commit took place.',
-    'It is resolved by itself at the next start.',
+    'It is resolved by itself with the next commit or at the next start.',
   ),
   lake_invalid: {
     domain: 'external',
@@ -175,8 +175,28 @@ export const ERRORS = {
   },
   lake_locked: external(
     409,
-    'Another process owns this data directory.',
-    'Stop it, or choose another directory.',
+    'Another process or data directory owns this lake.',
+    'Stop it; or choose another directory; or take the lake over with the option lake.takeOver.',
+  ),
+  storage_unavailable: external(
+    503,
+    'The object store does not answer, or says that it is busy.',
+    'It is tried again by itself; check the network and lake.s3.endpoint.',
+  ),
+  storage_denied: external(
+    403,
+    'The object store does not let us in.',
+    'Give credentials that may list, read, write and delete: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role.',
+  ),
+  storage_missing: external(
+    404,
+    'There is no such bucket.',
+    'Create it, or correct lake.location.',
+  ),
+  storage_refused: external(
+    400,
+    'The object store refused a request.',
+    'Use a store that honours If-None-Match on PUT; the message says what it refused.',
   ),
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
 

@@ -83,6 +83,29 @@ export const limits = {
   metadataLogMax: 100,
   orphanAgeMs: 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Data directories that owned a lake before, whose log offsets it remembers. */
+  formerOwnersMax: 1000,
+
+  // object stores
+  /** Requests of one call, the first included; the pause between them doubles. */
+  storageAttemptsMax: 4,
+  storageConnectMsMax: 5000,
+  storageIdleMsMax: 20_000,
+  storageRequestMsMax: 60_000,
+  storageConnectionsMax: 128,
+  /** Objects that are fetched into the local cache at once. */
+  storageFetchesMax: 32,
+  /** Conditional PUTs that met another one (409) before the commit gives up, and the pause after the first. */
+  storageConflictsMax: 8,
+  storageConflictMs: 100,
+  /** Bytes of a file from which on it is uploaded in parts. */
+  storageMultipartBytes: 16 * MiB,
+  storagePartBytes: 8 * MiB,
+  storagePartsInFlight: 4,
+  /** Bytes of the local cache of objects unless the configuration says otherwise. */
+  storageCacheBytes: 4 * 1024 * MiB,
+  /** A cached file that was used within this time stays. */
+  storageCacheGraceMs: 10 * 60 * 1000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')
@@ -104,4 +127,7 @@ assert(
   'every group fits a segment',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
+assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
+assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

@@ -11,4 +11,5 @@ export type {
 } from './lake.ts'
 export { localStorage } from './local-storage.ts'
 export { type LakeOptions, openLake } from './open.ts'
+export { s3Storage } from './s3-storage.ts'
 export type { Storage, StoredObject } from './storage.ts'

@@ -1,5 +1,5 @@
 /** Reads a table as one metadata file describes it. */
-import { error } from '../base/errors.ts'
+import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { Table } from './append.ts'
 import { decodeManifestList, type ManifestFile } from './manifest.ts'
@@ -45,6 +45,7 @@ async function read(location: string, storage: Storage): Promise<Result<Buffer>>
   try {
     return ok(Buffer.from(await storage.read(location)))
   } catch (cause) {
+    if (cause instanceof HeadwaterError) return failed(cause)
     return failed(error('lake_invalid', `${location} cannot be read.`, cause))
   }
 }

@@ -10,6 +10,7 @@ import type { TableSchema } from '../spec/iceberg-type.ts'
 import { type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
 import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
+import { claim, type Ownership, stillOwned } from './fence.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { liveFile, primitiveTypes } from './manifest.ts'
 import {
@@ -20,7 +21,7 @@ import {
   newMetadata,
   stringifyMetadata,
 } from './metadata.ts'
-import { takeOwnership } from './owner.ts'
+import { directoryIdentity, takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
 import { folderOf, join, type Storage } from './storage.ts'
 import { loadTable } from './load.ts'
@@ -36,6 +37,10 @@ export interface LakeOptions {
   readonly random: Random
   /** Opens beside the owner, for reading. */
   readonly readOnly?: boolean
+  /** Absolute path of the data directory in whose log offsets count; without it nothing keeps two of them apart but the lock. */
+  readonly data?: string
+  /** Takes the lake from another data directory. */
+  readonly takeOver?: boolean
 }
 
 /** Tables of one version of the catalog. */
@@ -45,8 +50,16 @@ interface Version {
   readonly state: LakeState
 }
 
+/** A version on its way to its number. */
+interface Publication {
+  readonly change: LakeChange
+  readonly base: Version
+  readonly staged: readonly Table[]
+  readonly version: Version
+}
+
 export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
-  const { storage, lock, files, random, clock } = options
+  const { storage, lock, files, random } = options
   const catalog = new Catalog(storage)
   try {
     if (options.readOnly === true) {
@@ -56,23 +69,62 @@ export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
     await files.makeDirectory(lock)
     const release = await takeOwnership(lock, files, random)
     if (!release.ok) return release
-    const version = await loadNewest(options, catalog)
-    if (!version.ok) {
+    const lake = await openOwned(options, catalog, release.value).catch(async (cause: unknown) => {
       await release.value()
-      return version
-    }
-    await catalog.pruneAll(version.value.catalog.version)
-    for (const table of version.value.tables.values()) await publishNames(table, storage)
-    await sweepOrphans([...version.value.tables.values()], storage, clock)
-    return ok(new FileLake(options, catalog, version.value, release.value))
+      throw cause
+    })
+    if (!lake.ok) await release.value()
+    return lake
   } catch (cause) {
     return failed(diskFailure(cause, storage.root))
   }
 }
 
+/** Goes on from the newest version, and finishes what a crash left. */
+async function openOwned(
+  options: LakeOptions,
+  catalog: Catalog,
+  release: () => Promise<void>,
+): Promise<Result<Lake>> {
+  const { storage, clock } = options
+  const newest = await loadNewest(options, catalog)
+  const version = newest.ok ? await claimed(options, catalog, newest.value) : newest
+  if (!version.ok) return version
+  await catalog.pruneAll(version.value.catalog)
+  const tables = [...version.value.tables.values()]
+  for (const table of tables) await publishNames(table, storage)
+  await sweepOrphans(tables, storage, clock)
+  return ok(new FileLake(options, catalog, version.value, release))
+}
+
 async function loadNewest(options: LakeOptions, catalog: Catalog): Promise<Result<Version>> {
   const newest = await catalog.newest()
   return newest.ok ? loadVersion(options, newest.value, undefined) : newest
+}
+
+/** The version as its new owner goes on from it; published when that takes the lake from another. */
+async function claimed(
+  { data, takeOver = false, files, clock, random }: LakeOptions,
+  catalog: Catalog,
+  newest: Version,
+): Promise<Result<Version>> {
+  const owner = data === undefined ? '' : await directoryIdentity(data, files, random)
+  const mine = claim(newest.catalog, owner, takeOver)
+  if (!mine.ok) return mine
+  const taking = mine.value.former !== newest.catalog.former
+  if (!taking) return ok(versionOf({ ...newest.catalog, ...mine.value }, newest.tables))
+  const next: CatalogFile = {
+    ...newest.catalog,
+    ...mine.value,
+    version: newest.catalog.version + 1,
+    committed: clock.wall(),
+    commit: uuid(random),
+  }
+  const published = await catalog.publish(next)
+  if (!published.ok) return published
+  return published.value
+    ? ok(versionOf(next, newest.tables))
+    : failed(error('lake_locked', 'Its owner is committing.'))
 }
 
 /** Tables of a catalog file; those that `known` has already are not read again. */
@@ -134,8 +186,10 @@ class FileLake implements Lake {
   readonly #garbage = new Garbage()
   readonly #versions = new WeakMap<LakeState, Version>()
   #version: Version
-  /** A change that is published but perhaps not durable yet. */
-  #unsure: LakeChange | undefined
+  /** What the fence compares the newest catalog with. */
+  #mine: Ownership
+  /** A version that is perhaps published, perhaps not; nothing else is committed before that is known. */
+  #unsure: Publication | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -148,6 +202,7 @@ class FileLake implements Lake {
     this.#catalog = catalog
     this.#release = release
     this.#version = version
+    this.#mine = version.catalog
     this.#versions.set(version.state, version)
   }
 
@@ -185,9 +240,13 @@ class FileLake implements Lake {
     const live: LiveFile[] = []
     const { storage } = this.#options
     for (const manifest of table.manifests) {
-      for (const { dataFile } of await readManifest(manifest, storage)) {
-        live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
-      }
+      const entries = await readManifest(manifest, storage)
+      const files = await Promise.all(
+        entries.map(async ({ dataFile }) =>
+          liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)),
+        ),
+      )
+      live.push(...files)
     }
     return live
   }
@@ -209,11 +268,10 @@ class FileLake implements Lake {
   async #commit(change: LakeChange): Promise<Result<LakeState>> {
     try {
       if (this.#unsure !== undefined) {
-        const durable = await this.#catalog.durable()
-        if (!durable.ok) return durable
-        const same = this.#unsure === change
-        this.#unsure = undefined
-        if (same) return ok(this.state)
+        const same = this.#unsure.change === change
+        const published = await this.#resolve(this.#unsure)
+        if (!published.ok) return published
+        if (same && published.value) return ok(this.state)
       }
       const prepared = new Map<string, Prepared>()
       for (let attempt = 0; attempt < limits.commitAttemptsMax; attempt++) {
@@ -230,6 +288,8 @@ class FileLake implements Lake {
   /** `ok(false)`: another writer was first, and everything but the prepared files has to be made again. */
   async #attempt(change: LakeChange, prepared: Map<string, Prepared>): Promise<Result<boolean>> {
     const base = this.#version
+    const owned = stillOwned(base.catalog, this.#mine)
+    if (!owned.ok) return owned
     assert(change.offset >= base.catalog.offset, 'the offset of a commit never goes back')
     const bases = this.#bases(base, change.schemas)
     if (!bases.ok) return bases
@@ -241,15 +301,31 @@ class FileLake implements Lake {
     const tables = new Map(base.tables)
     for (const table of staged) tables.set(table.name, table)
     const next = this.#nextCatalog(base, staged, change.offset)
-    const published = await this.#catalog.publish(next)
-    if (published.ok && !published.value) return published
-    this.#become(versionOf(next, tables))
-    if (!published.ok) {
-      this.#unsure = change
-      return published
-    }
-    await this.#afterwards(base, staged, next.version)
+    return this.#publish({ change, base, staged, version: versionOf(next, tables) })
+  }
+
+  async #publish(publication: Publication): Promise<Result<boolean>> {
+    const { base, staged, version } = publication
+    const published = await this.#catalog.publish(version.catalog)
+    this.#unsure = published.ok ? undefined : publication
+    if (!published.ok || !published.value) return published
+    this.#become(version)
+    this.#mine = version.catalog
+    await this.#afterwards(base, staged, version.catalog)
     return ok(true)
+  }
+
+  /** Publishes again what may be published already: it has its number, or another writer has it. */
+  async #resolve(publication: Publication): Promise<Result<boolean>> {
+    try {
+      const published = await this.#publish(publication)
+      if (published.ok && !published.value) await this.refresh()
+      return published
+    } catch (cause) {
+      // Whatever is the matter now, the files of the change must stay.
+      const failure = diskFailure(cause, this.#options.storage.root)
+      return failed(error('commit_unknown', failure.detail, failure))
+    }
   }
 
   /** The tables to build on: those of the version, created and evolved as the change wants. */
@@ -328,18 +404,20 @@ class FileLake implements Lake {
       committed: clock.wall(),
       commit: uuid(random),
       tables: { ...base.catalog.tables, ...Object.fromEntries(changed) },
+      owner: this.#mine.owner ?? '',
+      ...(this.#mine.former === undefined ? {} : { former: this.#mine.former }),
     }
   }
 
   /** What a crash may leave out: names for readers that know only a folder, and the removal of what is old. */
-  async #afterwards(base: Version, staged: readonly Table[], version: number): Promise<void> {
+  async #afterwards(base: Version, staged: readonly Table[], newest: CatalogFile): Promise<void> {
     const { storage } = this.#options
     const work = staged.map(async (table) => {
       await publishNames(table, storage).catch(() => undefined)
       const before = base.tables.get(table.name)
       if (before !== undefined) await removeAll(this.#garbage.collect(before, table), storage)
     })
-    await Promise.all([...work, this.#catalog.prune(version)])
+    await Promise.all([...work, this.#catalog.prune(newest)])
   }
 }
 

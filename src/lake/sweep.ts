@@ -19,7 +19,7 @@ export async function sweepOrphans(
     const named = await namedObjects(table, storage)
     if (named === undefined) continue
     for (const location of candidates) {
-      if (named.has(location)) continue
+      if (named.has(storage.identity(location))) continue
       await storage.remove(location)
       removed++
     }
@@ -61,7 +61,7 @@ async function namedObjects(table: Table, storage: Storage): Promise<Set<string>
         named.add(dataFile['file_path'] as string)
       }
     }
-    return named
+    return new Set([...named].map((location) => storage.identity(location)))
   } catch (cause) {
     if (cause instanceof HeadwaterError) return undefined
     throw cause

@@ -49,6 +49,51 @@ const enrich = z
   })
   .prefault({})
 
+const s3 = z
+  .strictObject({
+    endpoint: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('URL of an S3-compatible store that is not AWS.'),
+    region: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Region; else AWS_REGION or the profile says it.'),
+    forcePathStyle: z
+      .boolean()
+      .default(false)
+      .describe('Bucket in the path rather than in the host name, as many stores want it.'),
+    profile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Profile of the shared AWS configuration; else the standard chain finds credentials.',
+      ),
+    cacheBytes: z
+      .int()
+      .min(0)
+      .default(limits.storageCacheBytes)
+      .describe('Bytes of objects kept as local files in `cache` of the data folder.'),
+  })
+  .prefault({})
+
+const lake = z
+  .strictObject({
+    location: z
+      .string()
+      .regex(/^(s3:\/\/[^/]+|file:\/\/\/)/)
+      .optional()
+      .describe('`s3://<bucket>/<prefix>` or `file:///…`; none: `lake` in the data folder.'),
+    s3: s3.describe('The object store. Credentials come from the environment, never from here.'),
+    takeOver: z
+      .boolean()
+      .default(false)
+      .describe('Takes the lake from another data directory, which then no longer commits.'),
+  })
+  .prefault({})
+
 export const configSchema = z.strictObject({
   specs: z.string().default('./specs.ts').describe('The module that exports the specifications.'),
   data: z.string().default('./.headwater').describe('Folder of log and lake.'),
@@ -62,6 +107,7 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('Write keys by the name of their source; none: everybody may write.'),
   http: http.describe('The collector.'),
+  lake: lake.describe('Where the tables are.'),
   engine: engine.describe('The embedded engine.'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
@@ -108,7 +154,7 @@ function describeOptions(schema: JsonSchema, prefix: string): OptionDoc[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const path = `${prefix}${name}`
     if (option.properties !== undefined) return describeOptions(option, `${path}.`)
-    const fallback = JSON.stringify(option.default)
+    const fallback = option.default === undefined ? 'none' : JSON.stringify(option.default)
     return [{ path, type: option.type ?? '', default: fallback, doc: option.description ?? '' }]
   })
 }

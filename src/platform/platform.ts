@@ -10,11 +10,12 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type Lake, localStorage, openLake } from '../lake/index.ts'
+import { type Lake, openLake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
 import { schemasOf } from './schemas.ts'
+import { storageOf } from './storage.ts'
 
 export interface PlatformOptions {
   readonly project: Project
@@ -90,11 +91,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
 async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const root = path.join(project.data, 'lake')
+  const made = await storageOf(project.config, project.data, { files, clock, random })
+  if (!made.ok) return made
   const lake = await openLake({
-    storage: localStorage(root, files, random),
-    lock: root,
+    ...made.value,
     namespace: project.config.namespace,
+    data: project.data,
+    takeOver: project.config.lake.takeOver,
     files,
     clock,
     random,
@@ -183,6 +186,8 @@ async function closeAll(door: Door, core: Core): Promise<void> {
 /** Events are taken while the log has room for them, even if the lake refuses for a while; when it no longer has, both are said. */
 function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
   const reasons = admission.ready()
+  // What is taken now could land only after somebody has decided whose the lake is.
+  if (runner.failure?.code === 'lake_locked') return [...reasons, runner.failure.message]
   if (reasons.length === 0 || runner.failure === undefined) return reasons
   return [...reasons, runner.failure.message]
 }
