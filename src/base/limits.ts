@@ -78,11 +78,24 @@ export const limits = {
   commitAttemptsMax: 20,
   /** Manifests of one size tier that are merged into one. */
   manifestsPerTierMax: 30,
+  /** Manifests of one size tier above which a commit merges them itself, rather than maintenance. */
+  manifestsPerTierHardMax: 120,
+  /** Entries of a merged manifest, unless one day has more. */
+  manifestEntriesMax: 2000,
+  /** Age at which a snapshot is forgotten, and how many stay at least; a table's properties go before. */
   snapshotAgeMs: 10 * 60 * 1000,
   snapshotsMin: 5,
+  /** Of older snapshots one per this time is kept, for that long. */
+  snapshotEveryMs: 60 * 60 * 1000,
+  snapshotKeepMs: 24 * 60 * 60 * 1000,
   metadataLogMax: 100,
-  orphanAgeMs: 60 * 60 * 1000,
+  /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
+  orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
+  garbageMax: 500_000,
+  /** How long such an object stays at least. */
+  garbageAgeMs: 20 * 60 * 1000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')
@@ -104,4 +117,5 @@ assert(
   'every group fits a segment',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

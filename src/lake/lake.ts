@@ -1,6 +1,7 @@
 /** The lake port: Iceberg tables that change together at one commit point. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
+import type { Upkeep } from './upkeep.ts'
 
 /** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
  *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
@@ -71,6 +72,8 @@ export interface LiveFile {
 }
 
 export interface Lake {
+  /** What keeps tables fast and small. */
+  readonly upkeep: Upkeep
   /** The newest state this process knows. */
   readonly state: LakeState
   /** Reads the newest state from storage (a reader beside the owner). */

@@ -1,17 +1,33 @@
 /** Opens a lake on a folder: reads the newest catalog, and commits changes of many tables as one. */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { error, HeadwaterError } from '../base/errors.ts'
-import { errnoOf, type Files } from '../base/files.ts'
+import { error } from '../base/errors.ts'
+import type { Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import { type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
+import {
+  type Prepared,
+  prepareAppend,
+  readManifest,
+  type Staged,
+  stageAppend,
+  type Table,
+} from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
-import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
+import {
+  expireSnapshots,
+  Garbage,
+  HISTORY,
+  type HistoryPolicy,
+  logMetadata,
+  removeAll,
+} from './expire.ts'
+import { diskFailure } from './failure.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
-import { liveFile, primitiveTypes } from './manifest.ts'
+import { LakeUpkeep } from './maintain/upkeep.ts'
+import { liveFile, type ManifestFile, primitiveTypes } from './manifest.ts'
 import {
   currentSchema,
   currentSnapshot,
@@ -24,7 +40,7 @@ import { takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
 import { folderOf, join, type Storage } from './storage.ts'
 import { loadTable } from './load.ts'
-import { sweepOrphans } from './sweep.ts'
+import type { Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
   readonly storage: Storage
@@ -34,6 +50,8 @@ export interface LakeOptions {
   readonly files: Files
   readonly clock: Clock
   readonly random: Random
+  /** How long snapshots stay, where a table's properties do not say. */
+  readonly history?: HistoryPolicy
   /** Opens beside the owner, for reading. */
   readonly readOnly?: boolean
 }
@@ -46,7 +64,7 @@ interface Version {
 }
 
 export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
-  const { storage, lock, files, random, clock } = options
+  const { storage, lock, files, random } = options
   const catalog = new Catalog(storage)
   try {
     if (options.readOnly === true) {
@@ -63,8 +81,10 @@ export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
     }
     await catalog.pruneAll(version.value.catalog.version)
     for (const table of version.value.tables.values()) await publishNames(table, storage)
-    await sweepOrphans([...version.value.tables.values()], storage, clock)
-    return ok(new FileLake(options, catalog, version.value, release.value))
+    const lake = new FileLake(options, catalog, version.value, release.value)
+    // What crashes left; a table that cannot be read as a whole keeps its orphans.
+    for (const name of version.value.tables.keys()) await lake.upkeep.sweep(name)
+    return ok(lake)
   } catch (cause) {
     return failed(diskFailure(cause, storage.root))
   }
@@ -128,6 +148,7 @@ function stateOf({ name, metadata }: Table): TableState {
 }
 
 class FileLake implements Lake {
+  readonly upkeep: Upkeep
   readonly #options: LakeOptions
   readonly #catalog: Catalog
   readonly #release: (() => Promise<void>) | undefined
@@ -135,7 +156,7 @@ class FileLake implements Lake {
   readonly #versions = new WeakMap<LakeState, Version>()
   #version: Version
   /** A change that is published but perhaps not durable yet. */
-  #unsure: LakeChange | undefined
+  #unsure: object | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -149,6 +170,13 @@ class FileLake implements Lake {
     this.#release = release
     this.#version = version
     this.#versions.set(version.state, version)
+    this.upkeep = new LakeUpkeep({
+      ...options,
+      history: options.history ?? HISTORY,
+      garbage: this.#garbage,
+      tables: () => this.#version.tables,
+      edit: (name, stage) => this.#edit(name, stage),
+    })
   }
 
   get state(): LakeState {
@@ -171,9 +199,19 @@ class FileLake implements Lake {
   }
 
   commit(change: LakeChange): Promise<Result<LakeState>> {
+    return this.#inTurn(() => this.#commit(change))
+  }
+
+  /** One commit at a time: each is staged on what the one before it made. */
+  #inTurn<T>(commit: () => Promise<Result<T>>): Promise<Result<T>> {
     assert(this.#release !== undefined, 'only the owner of a lake commits')
-    // One commit at a time: each is staged on what the one before it made.
-    const done = this.#turn.then(() => this.#commit(change))
+    const done = this.#turn.then(async () => {
+      try {
+        return await commit()
+      } catch (cause) {
+        return failed(diskFailure(cause, this.#options.storage.root))
+      }
+    })
     this.#turn = done
     return done
   }
@@ -207,24 +245,54 @@ class FileLake implements Lake {
   }
 
   async #commit(change: LakeChange): Promise<Result<LakeState>> {
-    try {
-      if (this.#unsure !== undefined) {
-        const durable = await this.#catalog.durable()
-        if (!durable.ok) return durable
-        const same = this.#unsure === change
-        this.#unsure = undefined
-        if (same) return ok(this.state)
-      }
-      const prepared = new Map<string, Prepared>()
+    const sure = await this.#makeSure(change)
+    if (!sure.ok || sure.value) return sure.ok ? ok(this.state) : sure
+    const prepared = new Map<string, Prepared>()
+    for (let attempt = 0; attempt < limits.commitAttemptsMax; attempt++) {
+      const outcome = await this.#attempt(change, prepared)
+      if (!outcome.ok || outcome.value) return outcome.ok ? ok(this.state) : outcome
+      await this.refresh()
+    }
+    return failed(error('commit_conflict', `after ${limits.commitAttemptsMax} attempts`))
+  }
+
+  /** A change of one table as it is now; `ok(false)` when `stage` declines. */
+  #edit(
+    name: string,
+    stage: (table: Table) => Promise<Staged | undefined>,
+  ): Promise<Result<boolean>> {
+    return this.#inTurn(async () => {
+      const sure = await this.#makeSure(stage)
+      if (!sure.ok || sure.value) return sure
       for (let attempt = 0; attempt < limits.commitAttemptsMax; attempt++) {
-        const outcome = await this.#attempt(change, prepared)
-        if (!outcome.ok || outcome.value) return outcome.ok ? ok(this.state) : outcome
+        const base = this.#version
+        const table = base.tables.get(name)
+        if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
+        const staged = await stage(table)
+        if (staged === undefined) return ok(false)
+        const now = this.#options.clock.wall()
+        const metadata = expireSnapshots(staged.metadata, now, this.#options.history)
+        const next = await this.#writeTable(
+          table,
+          { ...metadata, 'last-updated-ms': Math.max(now, metadata['last-updated-ms']) },
+          staged.manifests,
+        )
+        const published = await this.#publish(base, [next], base.catalog.offset, stage)
+        if (!published.ok || published.value) return published
         await this.refresh()
       }
       return failed(error('commit_conflict', `after ${limits.commitAttemptsMax} attempts`))
-    } catch (cause) {
-      return failed(diskFailure(cause, this.#options.storage.root))
-    }
+    })
+  }
+
+  /** Settles an outcome that was unclear; `ok(true)`: it was that of this very change, which is committed. */
+  async #makeSure(change: object): Promise<Result<boolean>> {
+    if (this.#unsure === undefined) return ok(false)
+    const durable = await this.#catalog.durable()
+    if (!durable.ok) return durable
+    const same = this.#unsure === change
+    this.#unsure = undefined
+    return ok(same)
   }
 
   /** `ok(false)`: another writer was first, and everything but the prepared files has to be made again. */
@@ -238,9 +306,19 @@ class FileLake implements Lake {
     const staged = await Promise.all(
       [...changed].map((name) => this.#stage(bases.value.tables.get(name), name, change, prepared)),
     )
+    return this.#publish(base, staged, change.offset, change)
+  }
+
+  /** The commit point, and what follows it; `ok(false)`: another writer was first. */
+  async #publish(
+    base: Version,
+    staged: readonly Table[],
+    offset: number,
+    change: object,
+  ): Promise<Result<boolean>> {
     const tables = new Map(base.tables)
     for (const table of staged) tables.set(table.name, table)
-    const next = this.#nextCatalog(base, staged, change.offset)
+    const next = this.#nextCatalog(base, staged, offset)
     const published = await this.#catalog.publish(next)
     if (published.ok && !published.value) return published
     this.#become(versionOf(next, tables))
@@ -307,9 +385,18 @@ class FileLake implements Lake {
       const summary = { 'headwater.offset': String(change.offset), ...change.summary }
       const staged = await stageAppend(base, metadata, ready, now, summary, { storage, random })
       manifests = staged.manifests
-      metadata = expireSnapshots(staged.metadata, now)
+      metadata = expireSnapshots(staged.metadata, now, this.#options.history)
     }
-    if (base.number > 0) metadata = logMetadata(metadata, base)
+    return this.#writeTable(base, metadata, manifests)
+  }
+
+  async #writeTable(
+    base: Table,
+    changed: Metadata,
+    manifests: readonly ManifestFile[],
+  ): Promise<Table> {
+    const { storage, random } = this.#options
+    const metadata = base.number > 0 ? logMetadata(changed, base) : changed
     const number = base.number + 1
     const next = `${number}-${uuid(random)}.metadata.json`
     const file = join(metadata.location, 'metadata', next)
@@ -333,21 +420,13 @@ class FileLake implements Lake {
 
   /** What a crash may leave out: names for readers that know only a folder, and the removal of what is old. */
   async #afterwards(base: Version, staged: readonly Table[], version: number): Promise<void> {
-    const { storage } = this.#options
+    const { storage, clock } = this.#options
     const work = staged.map(async (table) => {
       await publishNames(table, storage).catch(() => undefined)
       const before = base.tables.get(table.name)
-      if (before !== undefined) await removeAll(this.#garbage.collect(before, table), storage)
+      if (before === undefined) return
+      await removeAll(this.#garbage.collect(before, table, clock.wall()), storage)
     })
     await Promise.all([...work, this.#catalog.prune(version)])
   }
-}
-
-/** A refusal of the disk in our terms. */
-function diskFailure(cause: unknown, where: string): HeadwaterError {
-  if (cause instanceof HeadwaterError) return cause
-  const code = errnoOf(cause)
-  if (code === undefined) throw cause
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return error(code === 'ENOSPC' ? 'disk_full' : 'disk_failed', `${where}: ${message}.`, cause)
 }
