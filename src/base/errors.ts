@@ -179,6 +179,30 @@ export const ERRORS = {
     'Stop it, or choose another directory.',
   ),
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
+  table_exists: user(409, 'There is a table or a view of this name.', 'Choose another name.'),
+  table_owned: user(
+    400,
+    'The table is written by headwater, and this change would break what it promises.',
+    'See PROTOCOL.md §14 for what other engines may change.',
+  ),
+  view_unknown: user(404, 'There is no such view.', 'List the views of the namespace.'),
+  namespace_unknown: user(404, 'There is no such namespace.', 'Create it first.'),
+  namespace_exists: user(409, 'There is a namespace of this name.', 'Use it as it is.'),
+  namespace_not_empty: user(
+    409,
+    'The namespace has tables, views or namespaces in it.',
+    'Drop what is in it first.',
+  ),
+  update_invalid: user(
+    400,
+    'A commit would leave the table or view invalid.',
+    'Correct the update that the message names.',
+  ),
+  location_refused: user(
+    400,
+    'A location lies where tables may not be put.',
+    'Leave it out, or choose one inside the warehouse that no other table has.',
+  ),
 
   // engine
   query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),
