@@ -92,6 +92,10 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Tables of other engines whose metadata is kept in memory. */
+  catalogCacheEntriesMax: 64,
+  /** Versions of a view, unless its own property says otherwise. */
+  viewVersionsKept: 10,
   /** Nesting of a table's schema. */
   schemaDepthMax: 64,
   /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */

@@ -2,30 +2,8 @@
 import { error } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import { type CatalogFile, EMPTY_CATALOG, parseCatalog, stringifyCatalog } from './catalog-file.ts'
 import { join, type Storage } from './storage.ts'
-
-/** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
-export interface CatalogFile {
-  readonly format: 1
-  readonly version: number
-  /** Log offset up to which everything has landed. */
-  readonly offset: number
-  /** Wall clock of the commit, ms since 1970. */
-  readonly committed: number
-  /** Identity of the commit, by which a writer knows its own after an unclear outcome. */
-  readonly commit: string
-  /** `<namespace>.<table>` → location of its metadata file. */
-  readonly tables: Readonly<Record<string, string>>
-}
-
-export const EMPTY_CATALOG: CatalogFile = {
-  format: 1,
-  version: 0,
-  offset: 0,
-  committed: 0,
-  commit: '',
-  tables: {},
-}
 
 export class Catalog {
   readonly #folder: string
@@ -55,17 +33,13 @@ export class Catalog {
 
   async read(version: number): Promise<Result<CatalogFile>> {
     const file = this.#file(version)
+    let bytes: Uint8Array
     try {
-      const value = JSON.parse(
-        Buffer.from(await this.#storage.read(file)).toString(),
-      ) as CatalogFile
-      if (value.format !== 1 || value.version !== version || typeof value.tables !== 'object') {
-        return failed(error('lake_invalid', `${file} is not a catalog file of version ${version}.`))
-      }
-      return ok(value)
+      bytes = await this.#storage.read(file)
     } catch (cause) {
       return failed(error('lake_invalid', `${file} cannot be read.`, cause))
     }
+    return parseCatalog(Buffer.from(bytes).toString(), file, version)
   }
 
   /**
@@ -74,7 +48,7 @@ export class Catalog {
    */
   async publish(next: CatalogFile): Promise<Result<boolean>> {
     // The commit point: before this the old version is the lake, after it the new one.
-    const created = await this.#storage.create(this.#file(next.version), JSON.stringify(next))
+    const created = await this.#storage.create(this.#file(next.version), stringifyCatalog(next))
     if (created) return this.durable()
     const winner = await this.read(next.version)
     return winner.ok && winner.value.commit === next.commit ? this.durable() : ok(false)

@@ -132,13 +132,17 @@ function statisticsOf(metadata: Metadata, ids: ReadonlySet<Id>): object {
 }
 
 /** Metadata that remembers the file before it; the oldest beyond `metadataLogMax` are forgotten. */
-export function logMetadata(metadata: Metadata, previous: Table): Metadata {
+export function logMetadata(
+  metadata: Metadata,
+  previous: Pick<Table, 'file' | 'metadata'>,
+  most: number = limits.metadataLogMax,
+): Metadata {
   const entry = {
     'timestamp-ms': previous.metadata['last-updated-ms'],
     'metadata-file': previous.file,
   }
   const log = [...metadata['metadata-log'], entry]
-  return { ...metadata, 'metadata-log': log.slice(-limits.metadataLogMax) }
+  return { ...metadata, 'metadata-log': log.slice(-most) }
 }
 
 /**

@@ -10,5 +10,6 @@ export type {
   TableState,
 } from './lake.ts'
 export { localStorage } from './local-storage.ts'
-export { type LakeOptions, openLake } from './open.ts'
+export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
+export type { LakeCatalog } from './transactions.ts'
 export type { Storage, StoredObject } from './storage.ts'

@@ -15,7 +15,8 @@ import {
   stageAppend,
   type Table,
 } from './append.ts'
-import { Catalog, type CatalogFile } from './catalog.ts'
+import { Catalog } from './catalog.ts'
+import { type CatalogFile, withEntry } from './catalog-file.ts'
 import {
   expireSnapshots,
   Garbage,
@@ -39,7 +40,14 @@ import {
 import { takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
 import { folderOf, join, type Storage } from './storage.ts'
-import { loadTable } from './load.ts'
+import {
+  type CatalogEdit,
+  type LakeCatalog,
+  loadOwn,
+  type Stage,
+  Transactions,
+  unreadable,
+} from './transactions.ts'
 import type { Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
@@ -63,7 +71,12 @@ interface Version {
   readonly state: LakeState
 }
 
-export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
+/** A lake that is its own catalog, for other engines too. */
+export interface CatalogLake extends Lake {
+  readonly catalog: LakeCatalog
+}
+
+export async function openLake(options: LakeOptions): Promise<Result<CatalogLake>> {
   const { storage, lock, files, random } = options
   const catalog = new Catalog(storage)
   try {
@@ -97,24 +110,12 @@ async function loadNewest(options: LakeOptions, catalog: Catalog): Promise<Resul
 
 /** Tables of a catalog file; those that `known` has already are not read again. */
 async function loadVersion(
-  options: LakeOptions,
+  { namespace, storage }: LakeOptions,
   catalog: CatalogFile,
   known: Version | undefined,
 ): Promise<Result<Version>> {
-  const tables = new Map<string, Table>()
-  for (const [name, location] of Object.entries(catalog.tables)) {
-    const [namespace, table] = name.split('.')
-    if (namespace !== options.namespace || table === undefined) continue
-    const same = known?.tables.get(table)
-    if (same?.file === location) {
-      tables.set(table, same)
-      continue
-    }
-    const loaded = await loadTable(table, location, options.storage)
-    if (!loaded.ok) return loaded
-    tables.set(table, loaded.value)
-  }
-  return ok(versionOf(catalog, tables))
+  const tables = await loadOwn(catalog, namespace, known?.tables ?? new Map(), storage)
+  return tables.ok ? ok(versionOf(catalog, tables.value)) : tables
 }
 
 function versionOf(catalog: CatalogFile, tables: ReadonlyMap<string, Table>): Version {
@@ -147,10 +148,11 @@ function stateOf({ name, metadata }: Table): TableState {
   }
 }
 
-class FileLake implements Lake {
+class FileLake implements CatalogLake {
   readonly upkeep: Upkeep
+  readonly catalog: LakeCatalog
   readonly #options: LakeOptions
-  readonly #catalog: Catalog
+  readonly #commits: Catalog
   readonly #release: (() => Promise<void>) | undefined
   readonly #garbage = new Garbage()
   readonly #versions = new WeakMap<LakeState, Version>()
@@ -166,15 +168,23 @@ class FileLake implements Lake {
     release: (() => Promise<void>) | undefined,
   ) {
     this.#options = options
-    this.#catalog = catalog
+    this.#commits = catalog
     this.#release = release
     this.#version = version
     this.#versions.set(version.state, version)
+    const transactions = new Transactions({
+      ...options,
+      catalog: () => this.#version.catalog,
+      tables: () => this.#version.tables,
+      transact: (edit, stage) => this.#transact(edit, stage),
+    })
+    this.catalog = transactions
     this.upkeep = new LakeUpkeep({
       ...options,
       history: options.history ?? HISTORY,
       garbage: this.#garbage,
       tables: () => this.#version.tables,
+      allTables: () => transactions.tables(),
       edit: (name, stage) => this.#edit(name, stage),
     })
   }
@@ -184,7 +194,7 @@ class FileLake implements Lake {
   }
 
   async refresh(): Promise<LakeState> {
-    const newest = await this.#catalog.newestFrom(this.#version.catalog)
+    const newest = await this.#commits.newestFrom(this.#version.catalog)
     if (!newest.ok) throw newest.error
     if (newest.value.version === this.#version.catalog.version) return this.state
     const loaded = await loadVersion(this.#options, newest.value, this.#version)
@@ -288,7 +298,7 @@ class FileLake implements Lake {
   /** Settles an outcome that was unclear; `ok(true)`: it was that of this very change, which is committed. */
   async #makeSure(change: object): Promise<Result<boolean>> {
     if (this.#unsure === undefined) return ok(false)
-    const durable = await this.#catalog.durable()
+    const durable = await this.#commits.durable()
     if (!durable.ok) return durable
     const same = this.#unsure === change
     this.#unsure = undefined
@@ -309,25 +319,77 @@ class FileLake implements Lake {
     return this.#publish(base, staged, change.offset, change)
   }
 
-  /** The commit point, and what follows it; `ok(false)`: another writer was first. */
-  async #publish(
+  /** The commit point for changes of headwater's own tables; `ok(false)`: another writer was first. */
+  #publish(
     base: Version,
     staged: readonly Table[],
     offset: number,
     change: object,
   ): Promise<Result<boolean>> {
     const tables = new Map(base.tables)
-    for (const table of staged) tables.set(table.name, table)
-    const next = this.#nextCatalog(base, staged, offset)
-    const published = await this.#catalog.publish(next)
+    let catalog: CatalogFile = { ...base.catalog, offset }
+    for (const table of staged) {
+      tables.set(table.name, table)
+      const id = { namespace: this.#options.namespace, name: table.name }
+      catalog = withEntry(catalog, 'tables', id, table.file)
+    }
+    return this.#publishVersion(base, versionOf(this.#numbered(base, catalog), tables), change)
+  }
+
+  /** The commit point, and what follows it; `ok(false)`: another writer was first. */
+  async #publishVersion(base: Version, next: Version, change: object): Promise<Result<boolean>> {
+    const published = await this.#commits.publish(next.catalog)
     if (published.ok && !published.value) return published
-    this.#become(versionOf(next, tables))
+    this.#become(next)
     if (!published.ok) {
       this.#unsure = change
       return published
     }
-    await this.#afterwards(base, staged, next.version)
+    const changed = [...next.tables.values()].filter(
+      ({ name, file }) => base.tables.get(name)?.file !== file,
+    )
+    await this.#afterwards(base, changed, next.catalog.version)
     return ok(true)
+  }
+
+  /** A change of anything in the catalog, in its turn. */
+  #transact(edit: CatalogEdit, begin: () => Stage): Promise<Result<CatalogFile>> {
+    return this.#inTurn(async () => {
+      const sure = await this.#makeSure(edit)
+      if (!sure.ok || sure.value) return sure.ok ? ok(this.#version.catalog) : sure
+      for (let attempt = 0; attempt < limits.commitAttemptsMax; attempt++) {
+        const stage = begin()
+        let outcome: Result<boolean> | undefined
+        try {
+          outcome = await this.#edited(edit, stage)
+        } finally {
+          if (outcome?.ok === true && outcome.value) await stage.kept()
+          else if (!isUnknown(outcome, stage)) await stage.discard()
+        }
+        if (!outcome.ok) return outcome
+        if (outcome.value) return ok(this.#version.catalog)
+        await this.refresh()
+      }
+      return failed(error('commit_conflict', `after ${limits.commitAttemptsMax} attempts`))
+    })
+  }
+
+  async #edited(edit: CatalogEdit, stage: Stage): Promise<Result<boolean>> {
+    const base = this.#version
+    const edited = await edit(base.catalog, stage)
+    if (!edited.ok) return edited
+    if (edited.value === base.catalog) return ok(true)
+    const next = await loadVersion(this.#options, this.#numbered(base, edited.value), base)
+    if (!next.ok) return unreadable(next.error.detail)
+    stage.offered = true
+    return this.#publishVersion(base, next.value, edit)
+  }
+
+  /** A catalog as the next version of a base. */
+  #numbered(base: Version, catalog: CatalogFile): CatalogFile {
+    const { clock, random } = this.#options
+    const version = base.catalog.version + 1
+    return { ...catalog, version, committed: clock.wall(), commit: uuid(random) }
   }
 
   /** The tables to build on: those of the version, created and evolved as the change wants. */
@@ -405,19 +467,6 @@ class FileLake implements Lake {
     return { ...base, metadata, manifests, number, file }
   }
 
-  #nextCatalog(base: Version, staged: readonly Table[], offset: number): CatalogFile {
-    const { namespace, clock, random } = this.#options
-    const changed = staged.map(({ name, file }) => [`${namespace}.${name}`, file] as const)
-    return {
-      format: 1,
-      version: base.catalog.version + 1,
-      offset,
-      committed: clock.wall(),
-      commit: uuid(random),
-      tables: { ...base.catalog.tables, ...Object.fromEntries(changed) },
-    }
-  }
-
   /** What a crash may leave out: names for readers that know only a folder, and the removal of what is old. */
   async #afterwards(base: Version, staged: readonly Table[], version: number): Promise<void> {
     const { storage, clock } = this.#options
@@ -427,6 +476,11 @@ class FileLake implements Lake {
       if (before === undefined) return
       await removeAll(this.#garbage.collect(before, table, clock.wall()), storage)
     })
-    await Promise.all([...work, this.#catalog.prune(version)])
+    await Promise.all([...work, this.#commits.prune(version)])
   }
+}
+
+/** Whether a change may have been committed for all that is known: then nothing of it may be removed. */
+function isUnknown(outcome: Result<boolean> | undefined, { offered }: Stage): boolean {
+  return outcome === undefined ? offered : !outcome.ok && outcome.error.code === 'commit_unknown'
 }

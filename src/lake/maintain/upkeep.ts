@@ -25,6 +25,8 @@ export interface Editor extends Ports {
   readonly garbage: Garbage
   /** Tables of the newest version. */
   tables(): ReadonlyMap<string, Table>
+  /** Every table of the catalog, those of other engines too; fails when one cannot be read. */
+  allTables(): Promise<Result<readonly Table[]>>
   /** Changes one table in its turn; `ok(false)` when `stage` declines. */
   edit(
     table: string,
@@ -95,7 +97,9 @@ export class LakeUpkeep implements Upkeep {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
-      const removed = await removeUnnamed(left, [...this.#editor.tables().values()], storage)
+      const all = await this.#editor.allTables()
+      if (!all.ok) return all
+      const removed = await removeUnnamed(left, all.value, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
       return ok(removed.value.length)
@@ -103,11 +107,13 @@ export class LakeUpkeep implements Upkeep {
   }
 
   async sweep(name: string): Promise<Result<Swept>> {
-    return this.#guarded(() => {
+    return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const now = clock.wall()
+      const all = await this.#editor.allTables()
+      if (!all.ok) return all
       return sweepTable(this.#table(name), storage, {
-        all: [...this.#editor.tables().values()],
+        all: all.value,
         before: now - limits.orphanAgeMs,
         spare: (location) => garbage.isFresh(name, location, now - limits.garbageAgeMs),
       })
