@@ -179,6 +179,13 @@ export const ERRORS = {
     'Stop it, or choose another directory.',
   ),
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
+  metadata_missing: {
+    domain: 'external',
+    status: 404,
+    retry: 'never',
+    summary: 'The metadata file of a table or view is gone.',
+    remedy: 'Restore the file that the message names, or drop the table.',
+  },
   table_exists: user(409, 'There is a table or a view of this name.', 'Choose another name.'),
   table_owned: user(
     400,
@@ -197,6 +204,31 @@ export const ERRORS = {
     400,
     'A commit would leave the table or view invalid.',
     'Correct the update that the message names.',
+  ),
+  request_invalid: user(
+    400,
+    'A request to the catalog is not valid.',
+    'Correct the member that the message names.',
+  ),
+  request_contradictory: user(
+    422,
+    'A request to the catalog sets and removes the same property.',
+    'Leave one of the two out.',
+  ),
+  token_refused: user(
+    401,
+    'The catalog does not know the token.',
+    'Send Authorization: Bearer <token> with a token of catalog.tokens.',
+  ),
+  scope_refused: user(
+    403,
+    'The token may only read.',
+    'Use a token of catalog.tokens whose scope is write.',
+  ),
+  host_refused: user(
+    403,
+    'The request came under a name that is not that of this machine.',
+    'Use the address that the catalog listens on, or set catalog.tokens.',
   ),
   location_refused: user(
     400,

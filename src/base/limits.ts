@@ -92,6 +92,14 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Bytes of a request to the catalog. */
+  catalogBodyBytesMax: 32 * MiB,
+  catalogConnectionsMax: 1000,
+  /** Characters of a namespace level or of the name of a table or view. */
+  catalogNameLengthMax: 255,
+  catalogLevelsMax: 16,
+  /** Entries of one page of a list, where the client does not say. */
+  catalogPageMax: 1000,
   /** Tables of other engines whose metadata is kept in memory. */
   catalogCacheEntriesMax: 64,
   /** Versions of a view, unless its own property says otherwise. */

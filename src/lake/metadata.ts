@@ -261,6 +261,23 @@ export function maxId(fields: readonly IcebergField[]): number {
   return fields.reduce((most, field) => Math.max(most, field.id, maxChild(field.type)), 0)
 }
 
+/** The least id of a field and what is inside it. */
+export function minId(field: IcebergField): number {
+  return Math.min(field.id, minChild(field.type))
+}
+
+function minChild(type: IcebergType): number {
+  if (typeof type === 'string') return Infinity
+  switch (type.type) {
+    case 'struct':
+      return type.fields.reduce((least, field) => Math.min(least, minId(field)), Infinity)
+    case 'list':
+      return Math.min(type['element-id'], minChild(type.element))
+    case 'map':
+      return Math.min(type['key-id'], type['value-id'], minChild(type.key), minChild(type.value))
+  }
+}
+
 function maxChild(type: IcebergType): number {
   if (typeof type === 'string') return 0
   switch (type.type) {
@@ -269,7 +286,7 @@ function maxChild(type: IcebergType): number {
     case 'list':
       return Math.max(type['element-id'], maxChild(type.element))
     case 'map':
-      return Math.max(type['key-id'], type['value-id'], maxChild(type.value))
+      return Math.max(type['key-id'], type['value-id'], maxChild(type.key), maxChild(type.value))
   }
 }
 

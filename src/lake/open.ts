@@ -222,7 +222,8 @@ class FileLake implements CatalogLake {
         return failed(diskFailure(cause, this.#options.storage.root))
       }
     })
-    this.#turn = done
+    // A bug in one change must not hold up the others.
+    this.#turn = done.catch(() => undefined)
     return done
   }
 

@@ -69,12 +69,12 @@ export class Stage {
         if (!kept.has(file)) this.#obsolete.push(file)
       }
     }
-    return this.#write(next.location, previous?.file, stringifyMetadata(next))
+    return this.#write(next, previous?.file, stringifyMetadata(next))
   }
 
   /** Writes the next metadata of a view; answers its location. */
   view(view: ViewMetadata, previous: string | undefined): Promise<string> {
-    return this.#write(view.location, previous, stringifyView(view))
+    return this.#write(view, previous, stringifyView(view))
   }
 
   /** The change is committed: what it made useless can go. */
@@ -87,16 +87,24 @@ export class Stage {
     await removeAll(this.#written.splice(0), this.#ports.storage)
   }
 
-  async #write(folder: string, previous: string | undefined, text: string): Promise<string> {
+  async #write(
+    of: { readonly location: string; readonly properties: Readonly<Record<string, string>> },
+    previous: string | undefined,
+    text: string,
+  ): Promise<string> {
     const { storage, random } = this.#ports
     const number = previous === undefined ? 1 : numberOf(previous) + 1
-    const file = join(folder, 'metadata', `${number}-${uuid(random)}.metadata.json`)
+    const folder = of.properties[METADATA_PATH] ?? join(of.location, 'metadata')
+    const file = join(folder, `${number}-${uuid(random)}.metadata.json`)
     this.#written.push(file)
     await storage.write(file, text)
     await storage.settle(folderOf(file))
     return file
   }
 }
+
+/** The property of a table or view that says where its metadata files are to be. */
+export const METADATA_PATH = 'write.metadata.path'
 
 /** The number of a metadata file, in the forms of all writers: `3-…`, `00003-…`, `v3.…`; 0 where it has none. */
 function numberOf(location: string): number {
@@ -137,12 +145,20 @@ export class Transactions implements LakeCatalog {
   }
 
   async metadata(location: string): Promise<Result<Metadata>> {
-    const known = this.#known.get(location) ?? this.#own(location)
+    const own = this.#own(location)
+    if (own !== undefined) return ok(own)
+    const { storage } = this.#of
+    // What is remembered of a file that is gone would only put off the trouble.
+    if ((await storage.info(location)) === undefined) {
+      const message = `Failed to open input stream for file: ${location}`
+      return failed(error('metadata_missing', message))
+    }
+    const known = this.#known.get(location)
     if (known !== undefined) {
       this.#remember(location, known)
       return ok(known)
     }
-    const text = await readText(location, this.#of.storage)
+    const text = await readText(location, storage)
     if (!text.ok) return text
     const parsed = parseMetadata(text.value, location)
     if (parsed.ok) this.#remember(location, parsed.value)

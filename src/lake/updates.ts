@@ -26,28 +26,26 @@ import {
   sourceProblem,
 } from './schema-updates.ts'
 
-const action = <const Name extends string, Shape extends z.ZodRawShape>(
-  name: Name,
-  shape: Shape,
-): z.ZodObject<{ action: z.ZodLiteral<Name> } & Shape, z.core.$loose> =>
-  z.looseObject({ action: z.literal(name), ...shape }) as unknown as z.ZodObject<
-    { action: z.ZodLiteral<Name> } & Shape,
-    z.core.$loose
-  >
-
 const texts = z.record(z.string(), z.string())
 
 export const updateShape = z.discriminatedUnion('action', [
-  action('assign-uuid', { uuid: z.string().min(1) }),
-  action('upgrade-format-version', { 'format-version': z.int() }),
-  action('add-schema', { schema: schemaShape as z.ZodType<NewSchema> }),
-  action('set-current-schema', { 'schema-id': z.int() }),
-  action('add-spec', { spec: specShape as z.ZodType<NewSpec> }),
-  action('set-default-spec', { 'spec-id': z.int() }),
-  action('add-sort-order', { 'sort-order': orderShape as z.ZodType<NewOrder> }),
-  action('set-default-sort-order', { 'sort-order-id': z.int() }),
-  action('add-snapshot', { snapshot: snapshotShape as z.ZodType<Snapshot> }),
-  action('set-snapshot-ref', {
+  z.looseObject({ action: z.literal('assign-uuid'), uuid: z.string().min(1) }),
+  z.looseObject({ action: z.literal('upgrade-format-version'), 'format-version': z.int() }),
+  z.looseObject({ action: z.literal('add-schema'), schema: schemaShape as z.ZodType<NewSchema> }),
+  z.looseObject({ action: z.literal('set-current-schema'), 'schema-id': z.int() }),
+  z.looseObject({ action: z.literal('add-spec'), spec: specShape as z.ZodType<NewSpec> }),
+  z.looseObject({ action: z.literal('set-default-spec'), 'spec-id': z.int() }),
+  z.looseObject({
+    action: z.literal('add-sort-order'),
+    'sort-order': orderShape as z.ZodType<NewOrder>,
+  }),
+  z.looseObject({ action: z.literal('set-default-sort-order'), 'sort-order-id': z.int() }),
+  z.looseObject({
+    action: z.literal('add-snapshot'),
+    snapshot: snapshotShape as z.ZodType<Snapshot>,
+  }),
+  z.looseObject({
+    action: z.literal('set-snapshot-ref'),
     'ref-name': z.string().min(1),
     'snapshot-id': int64,
     type: z.enum(['branch', 'tag']),
@@ -55,19 +53,23 @@ export const updateShape = z.discriminatedUnion('action', [
     'max-snapshot-age-ms': z.int().nullish(),
     'max-ref-age-ms': z.int().nullish(),
   }),
-  action('remove-snapshots', { 'snapshot-ids': z.array(int64) }),
-  action('remove-snapshot-ref', { 'ref-name': z.string() }),
-  action('set-location', { location: z.string().min(1) }),
-  action('set-properties', { updates: texts }),
-  action('remove-properties', { removals: z.array(z.string()) }),
-  action('set-statistics', { statistics: statisticsShape as z.ZodType<StatisticsFile> }),
-  action('remove-statistics', { 'snapshot-id': int64 }),
-  action('set-partition-statistics', {
+  z.looseObject({ action: z.literal('remove-snapshots'), 'snapshot-ids': z.array(int64) }),
+  z.looseObject({ action: z.literal('remove-snapshot-ref'), 'ref-name': z.string() }),
+  z.looseObject({ action: z.literal('set-location'), location: z.string().min(1) }),
+  z.looseObject({ action: z.literal('set-properties'), updates: texts }),
+  z.looseObject({ action: z.literal('remove-properties'), removals: z.array(z.string()) }),
+  z.looseObject({
+    action: z.literal('set-statistics'),
+    statistics: statisticsShape as z.ZodType<StatisticsFile>,
+  }),
+  z.looseObject({ action: z.literal('remove-statistics'), 'snapshot-id': int64 }),
+  z.looseObject({
+    action: z.literal('set-partition-statistics'),
     'partition-statistics': statisticsShape as z.ZodType<StatisticsFile>,
   }),
-  action('remove-partition-statistics', { 'snapshot-id': int64 }),
-  action('remove-partition-specs', { 'spec-ids': z.array(z.int()) }),
-  action('remove-schemas', { 'schema-ids': z.array(z.int()) }),
+  z.looseObject({ action: z.literal('remove-partition-statistics'), 'snapshot-id': int64 }),
+  z.looseObject({ action: z.literal('remove-partition-specs'), 'spec-ids': z.array(z.int()) }),
+  z.looseObject({ action: z.literal('remove-schemas'), 'schema-ids': z.array(z.int()) }),
 ])
 
 export type Update = z.output<typeof updateShape>
@@ -310,7 +312,9 @@ function addSnapshot({ draft, added }: Work, raw: Snapshot): void {
   if (draft.snapshots.some((each) => each['snapshot-id'] === id)) {
     throw invalid(`Snapshot already exists for id: ${id}.`)
   }
-  if (version > 1 && sequence <= draft['last-sequence-number']) {
+  const parent = snapshot['parent-snapshot-id']
+  // A snapshot without a parent, which replaces a whole table, applies no deletes to what others wrote.
+  if (version > 1 && parent !== undefined && sequence <= draft['last-sequence-number']) {
     // Another writer took the number: the client is to rebase, not to give up.
     throw error(
       'commit_conflict',

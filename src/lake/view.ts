@@ -288,7 +288,7 @@ function lostDialect(
   after: ViewVersion,
   properties: Readonly<Record<string, string>>,
 ): HeadwaterError | undefined {
-  if (properties['replace.drop-dialect-allowed'] === 'true') return undefined
+  if (properties['replace.drop-dialect.allowed'] === 'true') return undefined
   const [old, now] = [dialectsOf(before), dialectsOf(after)]
   if (old.every((dialect) => now.includes(dialect))) return undefined
   return invalid(
