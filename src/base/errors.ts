@@ -178,6 +178,30 @@ export const ERRORS = {
     'Another process owns this data directory.',
     'Stop it, or choose another directory.',
   ),
+  lake_fenced: {
+    domain: 'user',
+    status: 409,
+    retry: 'never',
+    summary: 'Another headwater writes these tables.',
+    remedy: 'Stop it, or choose another namespace; see docs/external-catalog.md for taking over.',
+  },
+  catalog_refused: user(
+    403,
+    'The catalog refuses the credentials.',
+    'Correct token or credential of lake.catalog, or what the catalog grants to it.',
+  ),
+  catalog_unavailable: external(
+    503,
+    'The catalog cannot be reached or does not answer.',
+    'Check lake.catalog.uri and the catalog; it goes on by itself.',
+  ),
+  catalog_invalid: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'The catalog refuses a request or its answer is not that of an Iceberg REST catalog.',
+    remedy: 'Check lake.catalog.uri and what the message says.',
+  },
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
   metadata_missing: {
     domain: 'external',

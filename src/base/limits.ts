@@ -92,6 +92,18 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
+  garbageMax: 500_000,
+  /** How long such an object stays at least. */
+  garbageAgeMs: 20 * 60 * 1000,
+  /** Snapshots of a table that are forgotten together, at least. */
+  expireSnapshotsMin: 30,
+  /** Manifests of a table that wait for the last snapshot that names them. */
+  leftoverManifestsMax: 10_000,
+  /** Nesting of a table's schema. */
+  schemaDepthMax: 64,
+
+  // lake: its own catalog
   /** Bytes of a request to the catalog. */
   catalogBodyBytesMax: 32 * MiB,
   catalogConnectionsMax: 1000,
@@ -104,12 +116,21 @@ export const limits = {
   catalogCacheEntriesMax: 64,
   /** Versions of a view, unless its own property says otherwise. */
   viewVersionsKept: 10,
-  /** Nesting of a table's schema. */
-  schemaDepthMax: 64,
-  /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
-  garbageMax: 500_000,
-  /** How long such an object stays at least. */
-  garbageAgeMs: 20 * 60 * 1000,
+
+  // lake: somebody else's catalog
+  /** Time for one request, its answer included. */
+  catalogRequestMsMax: 30_000,
+  catalogAttemptsMax: 5,
+  catalogRetryMsMin: 100,
+  catalogRetryMsMax: 5000,
+  /** A longer Retry-After is not waited for: the caller tries again later. */
+  catalogRetryAfterMsMax: 30_000,
+  catalogAnswerBytesMax: 256 * MiB,
+  catalogPagesMax: 1000,
+  /** Requests at once. */
+  catalogRequestsMax: 8,
+  /** A token is renewed this long before it ends. */
+  catalogTokenMarginMs: 60_000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')

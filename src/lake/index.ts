@@ -9,6 +9,7 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
 export { localStorage } from './local-storage.ts'
 export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
 export type { LakeCatalog } from './transactions.ts'

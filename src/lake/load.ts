@@ -30,7 +30,11 @@ export async function loadTable(
   })
 }
 
-async function readList(location: string, storage: Storage): Promise<Result<ManifestFile[]>> {
+/** Manifests that a manifest list names. */
+export async function readList(
+  location: string,
+  storage: Storage,
+): Promise<Result<ManifestFile[]>> {
   const bytes = await read(location, storage)
   if (!bytes.ok) return bytes
   try {

@@ -125,7 +125,7 @@ export function newMetadata(
     location: options.location,
     'last-sequence-number': 0,
     'last-updated-ms': options.now,
-    'last-column-id': Math.max(FOREIGN_COLUMN_FIRST - 1, maxId(schema.fields)),
+    'last-column-id': maxId(schema.fields),
     'current-schema-id': 0,
     schemas: [{ type: 'struct', 'schema-id': 0, fields: schema.fields }],
     'default-spec-id': 0,
@@ -179,14 +179,9 @@ export function evolve(metadata: Metadata, wanted: TableSchema): Result<Metadata
   const { fields } = currentSchema(metadata)
   const own = fields.filter(({ id }) => id < FOREIGN_COLUMN_FIRST)
   const foreign = fields.filter(({ id }) => id >= FOREIGN_COLUMN_FIRST)
-  const lastColumn = Math.max(
-    metadata['last-column-id'],
-    FOREIGN_COLUMN_FIRST - 1,
-    maxId(wanted.fields),
-  )
   const sameDoc = metadata.properties['comment'] === wanted.doc
   const same = sameFields(own, wanted.fields)
-  if (sameDoc && same && lastColumn === metadata['last-column-id']) return ok(metadata)
+  if (sameDoc && same) return ok(metadata)
   const problem = evolutionProblem(own, wanted, foreign)
   if (problem !== undefined) return failed(problem)
   const all = same ? fields : [...wanted.fields, ...foreign]
@@ -197,9 +192,15 @@ export function evolve(metadata: Metadata, wanted: TableSchema): Result<Metadata
     ...metadata,
     schemas: known === undefined ? [...metadata.schemas, added] : metadata.schemas,
     'current-schema-id': same ? metadata['current-schema-id'] : (known?.['schema-id'] ?? next),
-    'last-column-id': lastColumn,
+    'last-column-id': Math.max(metadata['last-column-id'], maxId(wanted.fields)),
     properties: { ...metadata.properties, comment: wanted.doc },
   })
+}
+
+/** Metadata whose new columns of other engines get ids that no lockfile will give; unchanged when they do already. */
+export function reserveColumns(metadata: Metadata): Metadata {
+  const last = FOREIGN_COLUMN_FIRST - 1
+  return metadata['last-column-id'] >= last ? metadata : { ...metadata, 'last-column-id': last }
 }
 
 function sameFields(one: readonly IcebergField[], other: readonly IcebergField[]): boolean {

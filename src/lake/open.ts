@@ -7,14 +7,7 @@ import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import {
-  type Prepared,
-  prepareAppend,
-  readManifest,
-  type Staged,
-  stageAppend,
-  type Table,
-} from './append.ts'
+import { type Prepared, prepareAppend, type Staged, stageAppend, type Table } from './append.ts'
 import { Catalog } from './catalog.ts'
 import { type CatalogFile, withEntry } from './catalog-file.ts'
 import {
@@ -28,13 +21,12 @@ import {
 import { diskFailure } from './failure.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { LakeUpkeep } from './maintain/upkeep.ts'
-import { liveFile, type ManifestFile, primitiveTypes } from './manifest.ts'
+import type { ManifestFile } from './manifest.ts'
 import {
-  currentSchema,
-  currentSnapshot,
   evolve,
   type Metadata,
   newMetadata,
+  reserveColumns,
   stringifyMetadata,
 } from './metadata.ts'
 import { takeOwnership } from './owner.ts'
@@ -48,6 +40,7 @@ import {
   Transactions,
   unreadable,
 } from './transactions.ts'
+import { liveFiles, stateOf } from './table-state.ts'
 import type { Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
@@ -74,6 +67,8 @@ interface Version {
 /** A lake that is its own catalog, for other engines too. */
 export interface CatalogLake extends Lake {
   readonly catalog: LakeCatalog
+  /** What keeps tables fast and small. */
+  readonly upkeep: Upkeep
 }
 
 export async function openLake(options: LakeOptions): Promise<Result<CatalogLake>> {
@@ -123,29 +118,6 @@ function versionOf(catalog: CatalogFile, tables: ReadonlyMap<string, Table>): Ve
   for (const [name, table] of tables) states.set(name, stateOf(table))
   const state = { version: catalog.version, offset: catalog.offset, tables: states }
   return { catalog, tables, state }
-}
-
-function stateOf({ name, metadata }: Table): TableState {
-  const snapshot = currentSnapshot(metadata)
-  const total = (key: string): number => Number(snapshot?.summary[key] ?? 0)
-  const schema = currentSchema(metadata)
-  return {
-    name,
-    uuid: metadata['table-uuid'],
-    location: metadata.location,
-    schema: {
-      name,
-      doc: metadata.properties['comment'] ?? '',
-      fields: schema.fields,
-      partitionBy: metadata.properties['headwater.partition-by'] ?? '',
-    },
-    schemaId: schema['schema-id'],
-    snapshotId: snapshot === undefined ? undefined : BigInt(snapshot['snapshot-id']),
-    updated: metadata['last-updated-ms'],
-    rows: total('total-records'),
-    files: total('total-data-files'),
-    bytes: total('total-files-size'),
-  }
 }
 
 class FileLake implements CatalogLake {
@@ -230,15 +202,7 @@ class FileLake implements CatalogLake {
   async files(state: LakeState, name: string): Promise<readonly LiveFile[]> {
     const table = this.#versions.get(state)?.tables.get(name)
     if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
-    const types = primitiveTypes(currentSchema(table.metadata).fields)
-    const live: LiveFile[] = []
-    const { storage } = this.#options
-    for (const manifest of table.manifests) {
-      for (const { dataFile } of await readManifest(manifest, storage)) {
-        live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
-      }
-    }
-    return live
+    return liveFiles(table, this.#options.storage)
   }
 
   async close(): Promise<void> {
@@ -407,7 +371,7 @@ class FileLake implements CatalogLake {
         changed.push(schema.name)
         continue
       }
-      const evolved = evolve(known.metadata, schema)
+      const evolved = evolve(reserveColumns(known.metadata), schema)
       if (!evolved.ok) return evolved
       if (evolved.value === known.metadata) continue
       tables.set(schema.name, { ...known, metadata: evolved.value })
@@ -418,11 +382,12 @@ class FileLake implements CatalogLake {
 
   #newTable(schema: TableSchema): Table {
     assert(/^[a-z][a-z0-9_]*$/.test(schema.name), `${schema.name} is a table name`)
-    const metadata = newMetadata(schema, {
+    const made = newMetadata(schema, {
       uuid: uuid(this.#options.random),
       location: this.#folder(schema.name),
       now: this.#options.clock.wall(),
     })
+    const metadata = reserveColumns(made)
     return { name: schema.name, metadata, file: '', number: 0, manifests: [] }
   }
 

@@ -49,6 +49,42 @@ const enrich = z
   })
   .prefault({})
 
+const catalog = z
+  .strictObject({
+    uri: z.url().describe('Where the catalog is: what `/v1/config` follows.'),
+    warehouse: z.string().optional().describe('Its name for the warehouse, where it has several.'),
+    token: z.string().min(1).optional().describe('Bearer token.'),
+    credential: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('`<client id>:<client secret>`, traded for tokens (OAuth 2.0).'),
+    tokenUri: z
+      .url()
+      .optional()
+      .describe('Where tokens are traded; without it `/v1/oauth/tokens` of the catalog.'),
+    scope: z.string().default('catalog').describe('Scope of the tokens asked for.'),
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe('Sent with every request to the catalog.'),
+    takeOver: z
+      .boolean()
+      .default(false)
+      .describe('A new data folder takes over the tables of one that is lost.'),
+  })
+  .refine(({ token, credential }) => token === undefined || credential === undefined, {
+    message: 'give a token or a credential, not both',
+  })
+
+const lake = z
+  .strictObject({
+    catalog: catalog
+      .optional()
+      .describe("Somebody else's Iceberg REST catalog; without it headwater keeps its own."),
+  })
+  .prefault({})
+
 export const configSchema = z.strictObject({
   specs: z.string().default('./specs.ts').describe('The module that exports the specifications.'),
   data: z.string().default('./.headwater').describe('Folder of log and lake.'),
@@ -63,6 +99,7 @@ export const configSchema = z.strictObject({
     .describe('Write keys by the name of their source; none: everybody may write.'),
   http: http.describe('The collector.'),
   engine: engine.describe('The embedded engine.'),
+  lake: lake.describe('Where the tables are.'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
 
@@ -108,7 +145,7 @@ function describeOptions(schema: JsonSchema, prefix: string): OptionDoc[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const path = `${prefix}${name}`
     if (option.properties !== undefined) return describeOptions(option, `${path}.`)
-    const fallback = JSON.stringify(option.default)
+    const fallback = option.default === undefined ? '' : JSON.stringify(option.default)
     return [{ path, type: option.type ?? '', default: fallback, doc: option.description ?? '' }]
   })
 }

@@ -10,10 +10,11 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type Lake, localStorage, openLake } from '../lake/index.ts'
+import type { Lake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
+import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
 
 export interface PlatformOptions {
@@ -90,15 +91,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
 async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const root = path.join(project.data, 'lake')
-  const lake = await openLake({
-    storage: localStorage(root, files, random),
-    lock: root,
-    namespace: project.config.namespace,
-    files,
-    clock,
-    random,
-  })
+  const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
   const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
   const created = await lake.value.commit({
