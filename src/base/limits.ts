@@ -78,10 +78,19 @@ export const limits = {
   commitAttemptsMax: 20,
   /** Manifests of one size tier that are merged into one. */
   manifestsPerTierMax: 30,
+  /** Manifests of one size tier above which a commit merges them itself, rather than maintenance. */
+  manifestsPerTierHardMax: 120,
+  /** Entries of a merged manifest, unless one day has more. */
+  manifestEntriesMax: 2000,
+  /** Age at which a snapshot is forgotten, and how many stay at least; a table's properties go before. */
   snapshotAgeMs: 10 * 60 * 1000,
   snapshotsMin: 5,
+  /** Of older snapshots one per this time is kept, for that long. */
+  snapshotEveryMs: 60 * 60 * 1000,
+  snapshotKeepMs: 24 * 60 * 60 * 1000,
   metadataLogMax: 100,
-  orphanAgeMs: 60 * 60 * 1000,
+  /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
+  orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
   /** Data directories that owned a lake before, whose log offsets it remembers. */
   formerOwnersMax: 1000,
@@ -106,6 +115,45 @@ export const limits = {
   storageCacheBytes: 4 * 1024 * MiB,
   /** A cached file that was used within this time stays. */
   storageCacheGraceMs: 10 * 60 * 1000,
+  /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
+  garbageMax: 500_000,
+  /** How long such an object stays at least. */
+  garbageAgeMs: 20 * 60 * 1000,
+  /** Snapshots of a table that are forgotten together, at least. */
+  expireSnapshotsMin: 30,
+  /** Manifests of a table that wait for the last snapshot that names them. */
+  leftoverManifestsMax: 10_000,
+  /** Nesting of a table's schema. */
+  schemaDepthMax: 64,
+
+  // lake: its own catalog
+  /** Bytes of a request to the catalog. */
+  catalogBodyBytesMax: 32 * MiB,
+  catalogConnectionsMax: 1000,
+  /** Characters of a namespace level or of the name of a table or view. */
+  catalogNameLengthMax: 255,
+  catalogLevelsMax: 16,
+  /** Entries of one page of a list, where the client does not say. */
+  catalogPageMax: 1000,
+  /** Tables of other engines whose metadata is kept in memory. */
+  catalogCacheEntriesMax: 64,
+  /** Versions of a view, unless its own property says otherwise. */
+  viewVersionsKept: 10,
+
+  // lake: somebody else's catalog
+  /** Time for one request, its answer included. */
+  catalogRequestMsMax: 30_000,
+  catalogAttemptsMax: 5,
+  catalogRetryMsMin: 100,
+  catalogRetryMsMax: 5000,
+  /** A longer Retry-After is not waited for: the caller tries again later. */
+  catalogRetryAfterMsMax: 30_000,
+  catalogAnswerBytesMax: 256 * MiB,
+  catalogPagesMax: 1000,
+  /** Requests at once. */
+  catalogRequestsMax: 8,
+  /** A token is renewed this long before it ends. */
+  catalogTokenMarginMs: 60_000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')
@@ -130,4 +178,5 @@ assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector take
 assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
 assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
 assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
+assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

@@ -2,29 +2,9 @@
 import { error, HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import { type Ownership, takeovers } from './fence.ts'
+import { type CatalogFile, EMPTY_CATALOG, parseCatalog, stringifyCatalog } from './catalog-file.ts'
+import { takeovers } from './fence.ts'
 import { join, type Storage } from './storage.ts'
-
-/** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
-export interface CatalogFile extends Ownership {
-  readonly format: 1
-  readonly version: number
-  /** Wall clock of the commit, ms since 1970. */
-  readonly committed: number
-  /** Identity of the commit, by which a writer knows its own after an unclear outcome. */
-  readonly commit: string
-  /** `<namespace>.<table>` → location of its metadata file. */
-  readonly tables: Readonly<Record<string, string>>
-}
-
-export const EMPTY_CATALOG: CatalogFile = {
-  format: 1,
-  version: 0,
-  offset: 0,
-  committed: 0,
-  commit: '',
-  tables: {},
-}
 
 export class Catalog {
   readonly #folder: string
@@ -54,18 +34,14 @@ export class Catalog {
 
   async read(version: number): Promise<Result<CatalogFile>> {
     const file = this.#file(version)
+    let bytes: Uint8Array
     try {
-      const value = JSON.parse(
-        Buffer.from(await this.#storage.read(file)).toString(),
-      ) as CatalogFile
-      if (value.format !== 1 || value.version !== version || typeof value.tables !== 'object') {
-        return failed(error('lake_invalid', `${file} is not a catalog file of version ${version}.`))
-      }
-      return ok(value)
+      bytes = await this.#storage.read(file)
     } catch (cause) {
       if (cause instanceof HeadwaterError) return failed(cause)
       return failed(error('lake_invalid', `${file} cannot be read.`, cause))
     }
+    return parseCatalog(Buffer.from(bytes).toString(), file, version)
   }
 
   /**
@@ -76,7 +52,7 @@ export class Catalog {
     // The commit point: before this the old version is the lake, after it the new one.
     const file = this.#file(next.version)
     try {
-      if (await this.#storage.create(file, JSON.stringify(next))) return await this.#durable()
+      if (await this.#storage.create(file, stringifyCatalog(next))) return await this.#durable()
     } catch (cause) {
       if (cause instanceof HeadwaterError && cause.code === 'commit_unknown') return failed(cause)
       throw cause

@@ -9,7 +9,9 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
 export { localStorage } from './local-storage.ts'
-export { type LakeOptions, openLake } from './open.ts'
 export { s3Storage } from './s3-storage.ts'
+export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
+export type { LakeCatalog } from './transactions.ts'
 export type { Storage, StoredObject } from './storage.ts'

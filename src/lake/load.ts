@@ -11,9 +11,9 @@ export async function loadTable(
   location: string,
   storage: Storage,
 ): Promise<Result<Table>> {
-  const text = await read(location, storage)
+  const text = await readText(location, storage)
   if (!text.ok) return text
-  const metadata = parseMetadata(text.value.toString(), location)
+  const metadata = parseMetadata(text.value, location)
   if (!metadata.ok) return metadata
   const number = Number(/^(\d+)-/.exec(nameOf(location))?.[1] ?? NaN)
   if (!Number.isInteger(number)) return failed(error('lake_invalid', `${location} has no number.`))
@@ -30,7 +30,11 @@ export async function loadTable(
   })
 }
 
-async function readList(location: string, storage: Storage): Promise<Result<ManifestFile[]>> {
+/** Manifests that a manifest list names. */
+export async function readList(
+  location: string,
+  storage: Storage,
+): Promise<Result<ManifestFile[]>> {
   const bytes = await read(location, storage)
   if (!bytes.ok) return bytes
   try {
@@ -39,6 +43,12 @@ async function readList(location: string, storage: Storage): Promise<Result<Mani
     const message = cause instanceof Error ? cause.message : String(cause)
     return failed(error('lake_invalid', `${location}: ${message}.`, cause))
   }
+}
+
+/** The text at a location; `lake_invalid` when it cannot be read. */
+export async function readText(location: string, storage: Storage): Promise<Result<string>> {
+  const bytes = await read(location, storage)
+  return bytes.ok ? ok(bytes.value.toString()) : bytes
 }
 
 async function read(location: string, storage: Storage): Promise<Result<Buffer>> {

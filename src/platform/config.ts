@@ -79,6 +79,34 @@ const s3 = z
   })
   .prefault({})
 
+const catalog = z
+  .strictObject({
+    uri: z.url().describe('Where the catalog is: what `/v1/config` follows.'),
+    warehouse: z.string().optional().describe('Its name for the warehouse, where it has several.'),
+    token: z.string().min(1).optional().describe('Bearer token.'),
+    credential: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('`<client id>:<client secret>`, traded for tokens (OAuth 2.0).'),
+    tokenUri: z
+      .url()
+      .optional()
+      .describe('Where tokens are traded; without it `/v1/oauth/tokens` of the catalog.'),
+    scope: z.string().default('catalog').describe('Scope of the tokens asked for.'),
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe('Sent with every request to the catalog.'),
+    takeOver: z
+      .boolean()
+      .default(false)
+      .describe('A new data folder takes over the tables of one that is lost.'),
+  })
+  .refine(({ token, credential }) => token === undefined || credential === undefined, {
+    message: 'give a token or a credential, not both',
+  })
+
 const lake = z
   .strictObject({
     location: z
@@ -91,6 +119,9 @@ const lake = z
       .boolean()
       .default(false)
       .describe('Takes the lake from another data directory, which then no longer commits.'),
+    catalog: catalog
+      .optional()
+      .describe("Somebody else's Iceberg REST catalog; without it headwater keeps its own."),
   })
   .prefault({})
 

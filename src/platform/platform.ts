@@ -10,12 +10,12 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type Lake, openLake } from '../lake/index.ts'
+import type { Lake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
+import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
-import { storageOf } from './storage.ts'
 
 export interface PlatformOptions {
   readonly project: Project
@@ -91,17 +91,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
 async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const made = await storageOf(project.config, project.data, { files, clock, random })
-  if (!made.ok) return made
-  const lake = await openLake({
-    ...made.value,
-    namespace: project.config.namespace,
-    data: project.data,
-    takeOver: project.config.lake.takeOver,
-    files,
-    clock,
-    random,
-  })
+  const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
   const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
   const created = await lake.value.commit({
