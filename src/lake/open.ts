@@ -246,7 +246,7 @@ class FileLake implements Lake {
           liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)),
         ),
       )
-      live.push(...files)
+      for (const file of files) live.push(file)
     }
     return live
   }
