@@ -49,7 +49,7 @@ const enrich = z
   })
   .prefault({})
 
-const catalog = z
+const external = z
   .strictObject({
     uri: z.url().describe('Where the catalog is: what `/v1/config` follows.'),
     warehouse: z.string().optional().describe('Its name for the warehouse, where it has several.'),
@@ -77,9 +77,46 @@ const catalog = z
     message: 'give a token or a credential, not both',
   })
 
+const catalog = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether other engines find the tables here.'),
+    host: z
+      .string()
+      .default('127.0.0.1')
+      .describe('Address to listen on; one that others reach needs tokens.'),
+    port: z
+      .int()
+      .min(0)
+      .max(65535)
+      .default(0)
+      .describe("Port; 0: the one after the collector's, or a free one where that is taken."),
+    tokens: z
+      .record(
+        z.string(),
+        z.strictObject({ token: z.string().min(16), scope: z.enum(['read', 'write']) }),
+      )
+      .default({})
+      .describe(
+        'Bearer tokens by the name of their owner: `{ token, scope }`, the scope `read` or `write`; none: everybody on this machine may write.',
+      ),
+    locations: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Locations beside the warehouse under which clients may put their own tables.'),
+  })
+  .refine(({ host, tokens }) => isLoopback(host) || Object.keys(tokens).length > 0, {
+    path: ['tokens'],
+    message: 'a catalog that others reach needs a token',
+  })
+  .prefault({})
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
 const lake = z
   .strictObject({
-    catalog: catalog
+    catalog: external
       .optional()
       .describe("Somebody else's Iceberg REST catalog; without it headwater keeps its own."),
   })
@@ -100,6 +137,7 @@ export const configSchema = z.strictObject({
   http: http.describe('The collector.'),
   engine: engine.describe('The embedded engine.'),
   lake: lake.describe('Where the tables are.'),
+  catalog: catalog.describe('The Iceberg REST catalog for other engines.'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
 
