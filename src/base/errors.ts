@@ -223,6 +223,13 @@ export const ERRORS = {
     remedy: 'Check lake.catalog.uri and what the message says.',
   },
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
+  catalog_failed: {
+    domain: 'internal',
+    status: 500,
+    retry: 'never',
+    summary: 'The catalog failed on a request that it should have answered.',
+    remedy: 'Report it with what the message says; tables are as they were.',
+  },
   metadata_missing: {
     domain: 'external',
     status: 404,

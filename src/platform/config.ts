@@ -79,7 +79,7 @@ const s3 = z
   })
   .prefault({})
 
-const catalog = z
+const external = z
   .strictObject({
     uri: z.url().describe('Where the catalog is: what `/v1/config` follows.'),
     warehouse: z.string().optional().describe('Its name for the warehouse, where it has several.'),
@@ -107,6 +107,43 @@ const catalog = z
     message: 'give a token or a credential, not both',
   })
 
+const catalog = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether other engines find the tables here.'),
+    host: z
+      .string()
+      .default('127.0.0.1')
+      .describe('Address to listen on; one that others reach needs tokens.'),
+    port: z
+      .int()
+      .min(0)
+      .max(65535)
+      .default(0)
+      .describe("Port; 0: the one after the collector's, or a free one where that is taken."),
+    tokens: z
+      .record(
+        z.string(),
+        z.strictObject({ token: z.string().min(16), scope: z.enum(['read', 'write']) }),
+      )
+      .default({})
+      .describe(
+        'Bearer tokens by the name of their owner: `{ token, scope }`, the scope `read` or `write`; none: everybody on this machine may write.',
+      ),
+    locations: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Locations beside the warehouse under which clients may put their own tables.'),
+  })
+  .refine(({ host, tokens }) => isLoopback(host) || Object.keys(tokens).length > 0, {
+    path: ['tokens'],
+    message: 'a catalog that others reach needs a token',
+  })
+  .prefault({})
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
 const lake = z
   .strictObject({
     location: z
@@ -119,7 +156,7 @@ const lake = z
       .boolean()
       .default(false)
       .describe('Takes the lake from another data directory, which then no longer commits.'),
-    catalog: catalog
+    catalog: external
       .optional()
       .describe("Somebody else's Iceberg REST catalog; without it headwater keeps its own."),
   })

@@ -10,8 +10,9 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import type { Lake } from '../lake/index.ts'
+import type { CatalogLake, Lake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
+import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
 import type { Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
@@ -31,6 +32,8 @@ export interface PlatformOptions {
 export interface Platform {
   /** Where events are sent, such as `http://127.0.0.1:8642`. */
   readonly url: string
+  /** Where other engines find the tables, such as `http://127.0.0.1:8643/iceberg`; undefined where another catalog has them. */
+  readonly catalogUrl: string | undefined
   readonly counts: IntakeCounts
   readonly lake: Lake
   readonly log: Log
@@ -62,6 +65,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
     ready,
   }
+  const catalog = await catalogOf(options, lake)
+  if (!catalog.ok) {
+    await closeCore(core.value)
+    return catalog
+  }
   const door = await openDoor({
     ...options,
     intake,
@@ -69,22 +77,35 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     admission,
     log,
     lake,
+    catalog: catalog.value?.counts,
     engineFailure: () => runner.failure,
   })
   if (!door.ok) {
+    await catalog.value?.close()
     await closeCore(core.value)
     return door
   }
   runner.start()
   return ok({
     url: door.value.url,
+    catalogUrl: catalog.value?.url,
     counts,
     lake,
     log,
     replayed,
     ready,
-    close: () => closeAll(door.value, core.value),
+    close: () => closeAll(door.value, catalog.value, core.value),
   })
+}
+
+/** The REST catalog of a lake that is its own; undefined where there is none. */
+async function catalogOf(
+  options: PlatformOptions,
+  lake: Lake | CatalogLake,
+): Promise<Result<CatalogDoor | undefined>> {
+  if (!('catalog' in lake) || !options.project.config.catalog.enabled) return ok(undefined)
+  const onFailure = options.onFailure ?? ((): void => {})
+  return openCatalogDoor({ ...options, lake: lake.catalog, onFailure })
 }
 
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
@@ -168,8 +189,8 @@ async function closeCore(core: Core): Promise<void> {
   await core.lake.close()
 }
 
-async function closeAll(door: Door, core: Core): Promise<void> {
-  await door.close()
+async function closeAll(door: Door, catalog: CatalogDoor | undefined, core: Core): Promise<void> {
+  await Promise.all([door.close(), catalog?.close()])
   await closeCore(core)
 }
 
