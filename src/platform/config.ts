@@ -176,6 +176,7 @@ export const configSchema = z.strictObject({
     .describe('Write keys by the name of their source; none: everybody may write.'),
   http: http.describe('The collector.'),
   lake: lake.describe('Where the tables are.'),
+  catalog: catalog.describe('The REST catalog that other engines reach the tables by.'),
   engine: engine.describe('The embedded engine.'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
