@@ -92,6 +92,25 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Large manifests that one day lies in, before they are written again by day. */
+  manifestDepthMax: 8,
+  /** Maintenance looks at a table that changed after this, at any other after the longer time. */
+  maintenanceLookMs: 15_000,
+  maintenanceLookMsMax: 5 * 60 * 1000,
+  /** How long it waits with nothing to do, while writers are busy, and at most after a job. */
+  maintenanceIdleMs: 2000,
+  maintenanceBusyMs: 50,
+  maintenanceRestMsMax: 5 * 60 * 1000,
+  /** How long after the start what crashes left is looked for. */
+  maintenanceFirstSweepMs: 5 * 60 * 1000,
+  /** How long a table is left alone after a job on it failed, and after its garbage was looked through. */
+  maintenanceRetryMsMin: 5000,
+  maintenanceRetryMsMax: 10 * 60 * 1000,
+  maintenanceCollectMs: 5 * 60 * 1000,
+  /** Files that one job of compaction reads. */
+  compactFilesMax: 256,
+  /** Objects that left a table and are worth looking whether a snapshot names them. */
+  garbageWorthMin: 50,
   /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
   garbageMax: 500_000,
   /** How long such an object stays at least. */

@@ -55,7 +55,7 @@ export async function prepareAppend(
     rows: files.reduce((sum, { rows }) => sum + rows, 0),
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     days: new Set(files.map(({ day }) => day)).size,
-    manifest: await writeManifest(table, entries, { specId, snapshotId }, ports),
+    manifest: await writeManifest(table, entries, { specId, snapshotId, content: 0 }, ports),
   }
 }
 
@@ -155,23 +155,29 @@ function appendSummary(
     'added-records': String(rows),
     'added-files-size': String(bytes),
     'changed-partition-count': String(days),
-    ...totals(parent, { files, rows, bytes }),
+    ...totals(parent, { files, rows, bytes, deleteFiles: 0, positionDeletes: 0 }),
   }
 }
 
+/** What a commit adds to the totals of a table; negative where it takes away. */
+export interface Change {
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  readonly deleteFiles: number
+  readonly positionDeletes: number
+}
+
 /** The totals of a summary after a change of the parent's. */
-export function totals(
-  parent: Snapshot | undefined,
-  change: { readonly files: number; readonly rows: number; readonly bytes: number },
-): Record<string, string> {
+export function totals(parent: Snapshot | undefined, change: Change): Record<string, string> {
   const after = (key: string, more: number): string =>
     String(Number(parent?.summary[key] ?? 0) + more)
   return {
     'total-records': after('total-records', change.rows),
     'total-files-size': after('total-files-size', change.bytes),
     'total-data-files': after('total-data-files', change.files),
-    'total-delete-files': after('total-delete-files', 0),
-    'total-position-deletes': after('total-position-deletes', 0),
+    'total-delete-files': after('total-delete-files', change.deleteFiles),
+    'total-position-deletes': after('total-position-deletes', change.positionDeletes),
     'total-equality-deletes': after('total-equality-deletes', 0),
   }
 }

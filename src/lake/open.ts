@@ -81,10 +81,7 @@ export async function openLake(options: LakeOptions): Promise<Result<Lake>> {
     }
     await catalog.pruneAll(version.value.catalog.version)
     for (const table of version.value.tables.values()) await publishNames(table, storage)
-    const lake = new FileLake(options, catalog, version.value, release.value)
-    // What crashes left; a table that cannot be read as a whole keeps its orphans.
-    for (const name of version.value.tables.keys()) await lake.upkeep.sweep(name)
-    return ok(lake)
+    return ok(new FileLake(options, catalog, version.value, release.value))
   } catch (cause) {
     return failed(diskFailure(cause, storage.root))
   }

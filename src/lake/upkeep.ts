@@ -79,6 +79,6 @@ export interface Upkeep {
   expire(table: string): Promise<Result<number>>
   /** Removes what rewrites left, once no snapshot names it. */
   collect(table: string): Promise<Result<number>>
-  /** Removes what crashes left. */
-  sweep(table: string): Promise<Result<Swept>>
+  /** Removes what crashes left in the folders of all tables. */
+  sweep(): Promise<Result<Swept>>
 }

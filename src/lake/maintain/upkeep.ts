@@ -13,7 +13,7 @@ import {
   type Replacement,
   stageRewrite,
 } from '../rewrite.ts'
-import { removeUnnamed, type Swept, sweepTable } from '../sweep.ts'
+import { removeUnnamed, type Swept, sweepTables } from '../sweep.ts'
 import type { Replaced, TableSurvey, Upkeep } from '../upkeep.ts'
 import type { Ports, Staged, Table } from '../write-manifest.ts'
 import { Surveyor } from './survey.ts'
@@ -95,21 +95,21 @@ export class LakeUpkeep implements Upkeep {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
-      const removed = await removeUnnamed(left, [...this.#editor.tables().values()], storage)
+      const tables = [...this.#editor.tables().values()]
+      const removed = await removeUnnamed(left, this.#table(name), tables, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
       return ok(removed.value.length)
     })
   }
 
-  async sweep(name: string): Promise<Result<Swept>> {
+  async sweep(): Promise<Result<Swept>> {
     return this.#guarded(() => {
       const { storage, clock, garbage } = this.#editor
       const now = clock.wall()
-      return sweepTable(this.#table(name), storage, {
-        all: [...this.#editor.tables().values()],
+      return sweepTables([...this.#editor.tables().values()], storage, {
         before: now - limits.orphanAgeMs,
-        spare: (location) => garbage.isFresh(name, location, now - limits.garbageAgeMs),
+        spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
       })
     })
   }
