@@ -107,6 +107,14 @@ export const limits = {
   maintenanceRetryMsMin: 5000,
   maintenanceRetryMsMax: 10 * 60 * 1000,
   maintenanceCollectMs: 5 * 60 * 1000,
+  /** Size of a finished data file. */
+  targetBytes: 128 * MiB,
+  targetBytesMin: 1 * MiB,
+  targetBytesMax: 1024 * MiB,
+  /** Files of like size that become one while their day goes on. */
+  compactFanIn: 16,
+  /** How long a day must be over, and without a new file, to be put in its final form. */
+  settleMs: 60 * 60 * 1000,
   /** Files that one job of compaction reads. */
   compactFilesMax: 256,
   /** Objects that left a table and are worth looking whether a snapshot names them. */

@@ -20,9 +20,22 @@ export interface Reading {
   readonly read: () => number
 }
 
+/** What maintenance counts; of the lake, which the collector does not know. */
+export interface MaintenanceReading {
+  readonly jobs: ReadonlyMap<string, number>
+  readonly failures: number
+  readonly refused: number
+  readonly filesBefore: number
+  readonly filesAfter: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly removed: number
+}
+
 export interface MetricsOptions {
   readonly intake: IntakeCounts
   readonly door: DoorCounts
+  readonly maintenance: MaintenanceReading
   readonly gauges: readonly Reading[]
 }
 
@@ -53,6 +66,7 @@ export function createMetrics(options: MetricsOptions): Registry {
       help: 'Bytes of bodies decompressed.',
       read: () => door.decodedBytes,
     },
+    ...maintenanceCounters(options.maintenance),
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -61,6 +75,13 @@ export function createMetrics(options: MetricsOptions): Registry {
       counter.inc(read())
     })
   }
+  labelled(
+    registry,
+    'maintenance_jobs_total',
+    'Jobs of maintenance that were done.',
+    'kind',
+    options.maintenance.jobs,
+  )
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
   labelled(
     registry,
@@ -88,6 +109,23 @@ export function createMetrics(options: MetricsOptions): Registry {
     collecting(gauge, () => gauge.set(read()))
   }
   return registry
+}
+
+function maintenanceCounters(counts: MaintenanceReading): Reading[] {
+  const counter = (name: string, help: string, read: () => number): Reading => ({
+    name: `maintenance_${name}_total`,
+    help,
+    read,
+  })
+  return [
+    counter('failures', 'Jobs of maintenance that failed.', () => counts.failures),
+    counter('refused', 'Compactions whose table changed under them.', () => counts.refused),
+    counter('files_before', 'Data files that compaction replaced.', () => counts.filesBefore),
+    counter('files_after', 'Data files that it put in their place.', () => counts.filesAfter),
+    counter('bytes_read', 'Bytes of files that it replaced.', () => counts.bytesRead),
+    counter('bytes_written', 'Bytes of files that it wrote.', () => counts.bytesWritten),
+    counter('removed', 'Objects without a name that were removed.', () => counts.removed),
+  ]
 }
 
 function labelled(

@@ -9,6 +9,10 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export type { HistoryPolicy } from './expire.ts'
+export { type Done, doJob } from './maintain/job.ts'
+export { Maintainer, type MaintenanceCounts } from './maintain/maintainer.ts'
+export { type CompactionPolicy, type Job, planTable, type TablePlan } from './maintain/plan.ts'
 export { localStorage } from './local-storage.ts'
 export { type LakeOptions, openLake } from './open.ts'
 export type { Storage, StoredObject } from './storage.ts'

@@ -11,7 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
-import type { Lake } from '../lake/index.ts'
+import type { Lake, MaintenanceCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
 
@@ -23,6 +23,7 @@ export interface DoorOptions {
   readonly admission: Admission
   readonly log: Log
   readonly lake: Lake
+  readonly maintenance: MaintenanceCounts
   readonly development: boolean
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
@@ -41,6 +42,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   const registry = createMetrics({
     intake: counts,
     door,
+    maintenance: options.maintenance,
     gauges: gauges(options, () => collector),
   })
   collector = createCollector({

@@ -10,9 +10,10 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type Lake, localStorage, openLake } from '../lake/index.ts'
+import { type Lake, localStorage, type Maintainer, openLake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
+import { historyPolicy, projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
 import { schemasOf } from './schemas.ts'
 
@@ -25,6 +26,8 @@ export interface PlatformOptions {
   readonly development: boolean
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
+  /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */
+  readonly onMaintenanceFailure?: (table: string, failure: HeadwaterError) => void
 }
 
 export interface Platform {
@@ -33,6 +36,7 @@ export interface Platform {
   readonly counts: IntakeCounts
   readonly lake: Lake
   readonly log: Log
+  readonly maintainer: Maintainer
   /** Frames of the log that were landed again at the start. */
   readonly replayed: number
   /** Why events cannot be taken now; empty when they can. */
@@ -47,6 +51,7 @@ interface Core {
   readonly log: Log
   readonly runner: EpochRunner
   readonly admission: Admission
+  readonly maintainer: Maintainer
   readonly replayed: number
 }
 
@@ -54,7 +59,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   const counts = new IntakeCounts()
   const core = await openCore(options, counts)
   if (!core.ok) return core
-  const { lake, log, runner, admission, replayed } = core.value
+  const { lake, log, runner, admission, maintainer, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
@@ -68,6 +73,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     admission,
     log,
     lake,
+    maintenance: maintainer.counts,
     engineFailure: () => runner.failure,
   })
   if (!door.ok) {
@@ -75,11 +81,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     return door
   }
   runner.start()
+  if (options.project.config.maintenance.enabled) maintainer.start()
   return ok({
     url: door.value.url,
     counts,
     lake,
     log,
+    maintainer,
     replayed,
     ready,
     close: () => closeAll(door.value, core.value),
@@ -95,6 +103,7 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     storage: localStorage(root, files, random),
     lock: root,
     namespace: project.config.namespace,
+    history: historyPolicy(project.config),
     files,
     clock,
     random,
@@ -135,7 +144,21 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     await log.value.close()
     return closing(lake.value, replayed.error)
   }
-  return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+  const maintainer = projectMaintainer({
+    ...options,
+    ...project,
+    lake: lake.value,
+    busy: () => runner.writing || queue.behind,
+    onFailure: options.onMaintenanceFailure ?? (() => {}),
+  })
+  return ok({
+    lake: lake.value,
+    log: log.value,
+    runner,
+    admission,
+    maintainer,
+    replayed: replayed.value,
+  })
 }
 
 async function recover(
@@ -170,6 +193,7 @@ async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<neve
 }
 
 async function closeCore(core: Core): Promise<void> {
+  await core.maintainer.stop()
   await core.runner.stop()
   await core.log.close()
   await core.lake.close()

@@ -24,12 +24,20 @@ export interface CompactorOptions {
 export class Compactor implements Rewriter {
   readonly #options: CompactorOptions
   #open: { readonly duck: Duck; readonly connection: DuckDBConnection } | undefined
+  #running: Promise<unknown> = Promise.resolve()
+  #closing = false
 
   constructor(options: CompactorOptions) {
     this.#options = options
   }
 
-  async rewrite(job: RewriteJob): Promise<Result<DataFile | undefined>> {
+  rewrite(job: RewriteJob): Promise<Result<DataFile | undefined>> {
+    const done = this.#attempt(job)
+    this.#running = done
+    return done
+  }
+
+  async #attempt(job: RewriteJob): Promise<Result<DataFile | undefined>> {
     const file = path.join(job.folder, `${uuid(this.#options.random)}.parquet`)
     try {
       return ok(await this.#rewrite(await this.#connection(), job, file))
@@ -43,7 +51,11 @@ export class Compactor implements Rewriter {
     }
   }
 
+  /** Gives up on what is being written. */
   async close(): Promise<void> {
+    this.#closing = true
+    this.#open?.connection.interrupt()
+    await this.#running
     this.#open?.connection.closeSync()
     this.#open?.duck.close()
     this.#open = undefined
@@ -57,6 +69,7 @@ export class Compactor implements Rewriter {
     const { schema, files, deletes } = job
     const paths = files.map((each) => each.path)
     const relation = await relationOf(connection, paths, schema.fields)
+    if (this.#closing) throw new Error('it is being closed')
     const alive = deletes.length === 0 ? '' : `WHERE ${notDeleted(job)}`
     const source = `(SELECT * FROM (${relation}) ${alive} ORDER BY ${order(job)})`
     const reader = await connection.runAndReadAll(copyStatement(schema.fields, source, file, 3))
