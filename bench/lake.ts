@@ -26,6 +26,8 @@ const columns: [title: string, of: (reading: Reading) => string][] = [
   ['p50 ms', ({ p50 }) => p50.toFixed(1)],
   ['p99 ms', ({ p99 }) => p99.toFixed(1)],
   ['max ms', ({ max }) => max.toFixed(0)],
+  ['cpu p50', ({ cpuP50 }) => cpuP50.toFixed(1)],
+  ['cpu p99', ({ cpuP99 }) => cpuP99.toFixed(1)],
   ['files', ({ files }) => String(files)],
   ['manifests', ({ manifests }) => String(manifests)],
   ['snapshots', ({ snapshots }) => String(snapshots)],

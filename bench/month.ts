@@ -47,6 +47,9 @@ export interface Reading {
   readonly p50: number
   readonly p99: number
   readonly max: number
+  /** Processor time of a commit, all threads, ms: what a busy machine does not change. */
+  readonly cpuP50: number
+  readonly cpuP99: number
   readonly files: number
   readonly manifests: number
   readonly snapshots: number
@@ -143,6 +146,7 @@ class World {
 
   async run(commits: number, everyMs: number): Promise<Reading> {
     const took: number[] = []
+    const cpu: number[] = []
     let upkeepMs = 0
     const written = this.#maintainer.counts.bytesWritten
     const came = this.#bytesIn
@@ -153,8 +157,11 @@ class World {
       const appends = new Map([[TABLE, await this.#newFiles()]])
       const offset = this.#lake.state.offset + 1
       const started = systemClock.monotonic()
+      const used = process.cpuUsage()
       const committed = await this.#lake.commit({ schemas: [SCHEMA], appends, offset })
       took.push(systemClock.monotonic() - started)
+      const { user, system } = process.cpuUsage(used)
+      cpu.push((user + system) / 1000)
       if (!committed.ok) throw committed.error
       const before = systemClock.monotonic()
       while (this.#nextStep <= due + everyMs) {
@@ -165,6 +172,7 @@ class World {
       upkeepMs += systemClock.monotonic() - before
     }
     took.sort((a, b) => a - b)
+    cpu.sort((a, b) => a - b)
     const share = (this.#maintainer.counts.bytesWritten - written) / (this.#bytesIn - came)
     return {
       ...(await this.#shape()),
@@ -174,6 +182,8 @@ class World {
       p50: took[Math.floor(took.length * 0.5)]!,
       p99: took[Math.floor(took.length * 0.99)]!,
       max: took.at(-1)!,
+      cpuP50: cpu[Math.floor(cpu.length * 0.5)]!,
+      cpuP99: cpu[Math.floor(cpu.length * 0.99)]!,
       upkeepMs: upkeepMs / commits,
       amplification: share,
     }

@@ -123,6 +123,8 @@ export const limits = {
   garbageMax: 500_000,
   /** How long such an object stays at least. */
   garbageAgeMs: 20 * 60 * 1000,
+  /** When it is looked for again, if a snapshot named it. */
+  garbageAgainMs: 60 * 60 * 1000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')

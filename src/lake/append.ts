@@ -86,7 +86,7 @@ export async function stageAppend(
   summary: Readonly<Record<string, string>>,
   ports: Ports,
 ): Promise<Staged> {
-  const merged = await mergeSmall(table, prepared.snapshotId, ports)
+  const merged = await mergeMany(table, prepared.snapshotId, ports)
   const parent = currentSnapshot(metadata)
   return stageSnapshot(metadata, [prepared.manifest, ...merged], ports, {
     snapshotId: prepared.snapshotId,
@@ -183,17 +183,17 @@ export function totals(parent: Snapshot | undefined, change: Change): Record<str
 }
 
 /**
- * Manifests of the table with the smallest ones merged once there are `manifestsPerTierMax` of them: quick, and without it every commit
- * would write a longer list. Larger ones are merged by maintenance; here only when that has long not come, so that they stay bounded.
+ * Manifests of the table, as maintenance left them. Only when that has long not come, those of one size are merged here, lest every
+ * commit write a longer list than the one before.
  */
-async function mergeSmall(
+async function mergeMany(
   table: Table,
   snapshotId: number,
   ports: Ports,
 ): Promise<readonly ManifestFile[]> {
   let current = table.manifests
+  if (current.length < limits.manifestsPerTierHardMax) return current
   for (let tier = 0; tier < TIERS_MAX; tier++) {
-    const most = tier === 0 ? limits.manifestsPerTierMax : limits.manifestsPerTierHardMax
     const same = current.filter(
       (each) =>
         each.content === 0 && isOwnSpec(table.metadata, each.specId) && manifestTier(each) === tier,
@@ -201,7 +201,7 @@ async function mergeSmall(
     const oldest = same.at(-1)
     // Entries of the oldest one's spec; another spec has its turn when it is the oldest.
     const old = same.filter(({ specId }) => specId === oldest?.specId)
-    if (old.length < most - 1) continue
+    if (old.length < limits.manifestsPerTierHardMax) continue
     const merged = await mergeManifests(table, old, snapshotId, ports)
     const gone = new Set(old.map(({ path }) => path))
     current = [...current.filter(({ path }) => !gone.has(path)), ...merged]

@@ -192,8 +192,16 @@ function maxChild(type: IcebergType): number {
   }
 }
 
-export function stringifyMetadata(metadata: Metadata): string {
-  return stringifyExact(metadata)
+/** JSON of snapshots, which never change: a table that commits every second has hundreds, and each commit writes them all. */
+const snapshotTexts = new WeakMap<Snapshot, string>()
+
+export function stringifyMetadata({ snapshots, ...rest }: Metadata): string {
+  const texts = snapshots.map((snapshot) => {
+    const text = snapshotTexts.get(snapshot) ?? stringifyExact(snapshot)
+    snapshotTexts.set(snapshot, text)
+    return text
+  })
+  return `${stringifyExact(rest).slice(0, -1)},"snapshots":[${texts.join(',')}]}`
 }
 
 /** Reads a metadata file; `lake_invalid` with its name when it is not one that headwater wrote. */

@@ -168,8 +168,8 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'appends', before: (world) => world.append(2), act: (world) => world.append(2) },
   {
     name: 'an append that merges manifests',
-    every: 9,
-    before: (world) => world.append(limits.manifestsPerTierMax - 1),
+    every: 45,
+    before: (world) => world.append(limits.manifestsPerTierHardMax - 1),
     act: (world) => world.append(2),
   },
   {

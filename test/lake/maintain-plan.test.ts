@@ -137,7 +137,7 @@ describe('deletes', () => {
 })
 
 test('manifests are merged when many are of like size and their days overlap', () => {
-  const manifest = (i: number, days: [number, number], tier = 1) => ({
+  const manifest = (i: number, days: [number, number], tier = 2) => ({
     path: `m${i}`,
     files: 100,
     tier,
@@ -150,7 +150,7 @@ test('manifests are merged when many are of like size and their days overlap', (
   expect(plan({ manifests: crowd }).jobs).toMatchObject([
     { kind: 'manifests', reason: '40 manifests are of like size' },
   ])
-  const nine = Array.from({ length: 9 }, (_, i) => manifest(i, [0, 400], 1 + (i % 2)))
+  const nine = Array.from({ length: 9 }, (_, i) => manifest(i, [0, 400], 2 + (i % 2)))
   expect(plan({ manifests: nine }).jobs).toMatchObject([
     { kind: 'manifests', reason: 'a day lies in 9 large manifests' },
   ])

@@ -265,7 +265,8 @@ function planManifests({ name: table, manifests }: TableSurvey): ManifestJob[] {
   for (const same of groups.values()) {
     if (same.length < limits.manifestsPerTierMax) continue
     const reason = `${same.length} manifests are of like size`
-    if (same[0]!.tier > 0 && depth(same) > 1) {
+    // Large ones that lie side by side cost a reader nothing.
+    if (same[0]!.tier < 2 || depth(same) > 1) {
       jobs.push({ kind: 'manifests', table, manifests: same, reason })
     }
   }

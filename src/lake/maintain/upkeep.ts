@@ -99,6 +99,10 @@ export class LakeUpkeep implements Upkeep {
       const removed = await removeUnnamed(left, this.#table(name), tables, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
+      // What a kept snapshot still names is looked for again only when that may have gone.
+      const gone = new Set(removed.value)
+      const named = left.filter((location) => !gone.has(location))
+      garbage.note(name, named, clock.wall() + limits.garbageAgainMs)
       return ok(removed.value.length)
     })
   }
