@@ -291,9 +291,19 @@ function maxChild(type: IcebergType): number {
   }
 }
 
+/** JSON of snapshots, which never change: a table that commits every second has hundreds, and each commit writes them all. */
+const snapshotTexts = new WeakMap<Snapshot, string>()
+
 /** The JSON of a metadata file, in the form of the table's own format version. */
 export function stringifyMetadata(metadata: Metadata): string {
-  return stringifyExact(metadataJson(metadata))
+  if (metadata['format-version'] === 1) return stringifyExact(metadataJson(metadata))
+  const { snapshots, ...rest } = metadata
+  const texts = snapshots.map((snapshot) => {
+    const text = snapshotTexts.get(snapshot) ?? stringifyExact(snapshot)
+    snapshotTexts.set(snapshot, text)
+    return text
+  })
+  return `${stringifyExact(rest).slice(0, -1)},"snapshots":[${texts.join(',')}]}`
 }
 
 /** Metadata as it is written and sent: format version 1 has members of its own, and no sequence numbers. */

@@ -20,7 +20,7 @@ import {
 } from './expire.ts'
 import { diskFailure } from './failure.ts'
 import { claim, type Ownership, stillOwned } from './fence.ts'
-import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
+import type { LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { LakeUpkeep } from './maintain/upkeep.ts'
 import type { ManifestFile } from './manifest.ts'
 import {
@@ -42,7 +42,7 @@ import {
   unreadable,
 } from './transactions.ts'
 import { liveFiles, stateOf } from './table-state.ts'
-import type { Upkeep } from './upkeep.ts'
+import type { KeptLake, Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
   readonly storage: Storage
@@ -77,10 +77,8 @@ interface Publication {
 }
 
 /** A lake that is its own catalog, for other engines too. */
-export interface CatalogLake extends Lake {
+export interface CatalogLake extends KeptLake {
   readonly catalog: LakeCatalog
-  /** What keeps tables fast and small. */
-  readonly upkeep: Upkeep
 }
 
 export async function openLake(options: LakeOptions): Promise<Result<CatalogLake>> {
@@ -116,10 +114,7 @@ async function openOwned(
   if (!version.ok) return version
   await catalog.pruneAll(version.value.catalog)
   for (const table of version.value.tables.values()) await publishNames(table, options.storage)
-  const lake = new FileLake(options, catalog, version.value, release)
-  // What crashes left; a table that cannot be read as a whole keeps its orphans.
-  for (const name of version.value.tables.keys()) await lake.upkeep.sweep(name)
-  return ok(lake)
+  return ok(new FileLake(options, catalog, version.value, release))
 }
 
 /** The version as its new owner goes on from it; published when that takes the lake from another. */

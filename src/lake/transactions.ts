@@ -193,7 +193,7 @@ export class Transactions implements LakeCatalog {
     const inside = [...named.value].filter((each) =>
       each.startsWith(`${table.value.metadata.location}/`),
     )
-    const removed = await removeUnnamed(inside, all.value, this.#of.storage)
+    const removed = await removeUnnamed(inside, table.value, all.value, this.#of.storage)
     return removed.ok ? ok(removed.value.length) : removed
   }
 

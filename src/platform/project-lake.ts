@@ -1,7 +1,13 @@
 /** Opens a project's lake: its own catalog, or somebody else's. */
 import path from 'node:path'
 import type { Result } from '../base/result.ts'
-import { type Lake, openExternalLake, openLake } from '../lake/index.ts'
+import {
+  type CatalogLake,
+  type HistoryPolicy,
+  type Lake,
+  openExternalLake,
+  openLake,
+} from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
 import { type Ports, storageOf } from './storage.ts'
@@ -17,13 +23,14 @@ export async function openConfiguredLake(
   { config, data }: { readonly config: FullConfig; readonly data: string },
   ports: Ports,
   readOnly: boolean,
-): Promise<Result<Lake>> {
+): Promise<Result<Lake | CatalogLake>> {
   const { namespace } = config
   const { catalog, takeOver } = config.lake
   const made = await storageOf(config, data, ports)
   if (!made.ok) return made
   if (catalog === undefined) {
-    return openLake({ ...made.value, namespace, data, takeOver, readOnly, ...ports })
+    const history = historyPolicy(config)
+    return openLake({ ...made.value, namespace, data, takeOver, readOnly, history, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'
@@ -37,4 +44,13 @@ export async function openConfiguredLake(
     readOnly,
     ...ports,
   })
+}
+
+function historyPolicy({ history }: FullConfig): HistoryPolicy {
+  return {
+    snapshotAgeMs: history.minutes * 60_000,
+    snapshotsMin: history.snapshots,
+    keepEveryMs: history.everyMinutes * 60_000,
+    keepForMs: history.hours * 3_600_000,
+  }
 }

@@ -13,7 +13,7 @@ import {
   type Replacement,
   stageRewrite,
 } from '../rewrite.ts'
-import { removeUnnamed, type Swept, sweepTable } from '../sweep.ts'
+import { removeUnnamed, type Swept, sweepTables } from '../sweep.ts'
 import type { Replaced, TableSurvey, Upkeep } from '../upkeep.ts'
 import type { Ports, Staged, Table } from '../write-manifest.ts'
 import { Surveyor } from './survey.ts'
@@ -99,23 +99,26 @@ export class LakeUpkeep implements Upkeep {
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
       const all = await this.#editor.allTables()
       if (!all.ok) return all
-      const removed = await removeUnnamed(left, all.value, storage)
+      const removed = await removeUnnamed(left, this.#table(name), all.value, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
+      // What a kept snapshot still names is looked for again only when that may have gone.
+      const gone = new Set(removed.value)
+      const named = left.filter((location) => !gone.has(location))
+      garbage.note(name, named, clock.wall() + limits.garbageAgainMs)
       return ok(removed.value.length)
     })
   }
 
-  async sweep(name: string): Promise<Result<Swept>> {
+  async sweep(): Promise<Result<Swept>> {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const now = clock.wall()
       const all = await this.#editor.allTables()
       if (!all.ok) return all
-      return sweepTable(this.#table(name), storage, {
-        all: all.value,
+      return sweepTables([...this.#editor.tables().values()], all.value, storage, {
         before: now - limits.orphanAgeMs,
-        spare: (location) => garbage.isFresh(name, location, now - limits.garbageAgeMs),
+        spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
       })
     })
   }
