@@ -33,9 +33,13 @@ export async function liveFiles(table: Table, storage: Storage): Promise<LiveFil
   const types = primitiveTypes(currentSchema(table.metadata).fields)
   const live: LiveFile[] = []
   for (const manifest of table.manifests) {
-    for (const { dataFile } of await readManifest(manifest, storage)) {
-      live.push(liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)))
-    }
+    const entries = await readManifest(manifest, storage)
+    const files = await Promise.all(
+      entries.map(async ({ dataFile }) =>
+        liveFile(dataFile, types, await storage.local(dataFile['file_path'] as string)),
+      ),
+    )
+    for (const file of files) live.push(file)
   }
   return live
 }

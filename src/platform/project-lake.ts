@@ -1,18 +1,16 @@
 /** Opens a project's lake: its own catalog, or somebody else's. */
 import path from 'node:path'
-import type { Clock } from '../base/clock.ts'
-import type { Files } from '../base/files.ts'
-import type { Random } from '../base/random.ts'
 import type { Result } from '../base/result.ts'
-import { type Lake, localStorage, openExternalLake, openLake } from '../lake/index.ts'
+import {
+  type CatalogLake,
+  type HistoryPolicy,
+  type Lake,
+  openExternalLake,
+  openLake,
+} from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
-
-interface Ports {
-  readonly files: Files
-  readonly clock: Clock
-  readonly random: Random
-}
+import { type Ports, storageOf } from './storage.ts'
 
 /** Opens the lake for reading, beside the process that owns it. */
 export async function openProjectLake(folder: string, ports: Ports): Promise<Result<Lake>> {
@@ -21,28 +19,39 @@ export async function openProjectLake(folder: string, ports: Ports): Promise<Res
 }
 
 /** The lake as the configuration has it. `data` is the absolute path of the folder of log and lake. */
-export function openConfiguredLake(
+export async function openConfiguredLake(
   { config, data }: { readonly config: FullConfig; readonly data: string },
   ports: Ports,
   readOnly: boolean,
-): Promise<Result<Lake>> {
+): Promise<Result<Lake | CatalogLake>> {
   const { namespace } = config
-  const { catalog } = config.lake
-  const root = path.join(data, 'lake')
-  const storage = localStorage(root, ports.files, ports.random)
+  const { catalog, takeOver } = config.lake
+  const made = await storageOf(config, data, ports)
+  if (!made.ok) return made
   if (catalog === undefined) {
-    return openLake({ storage, lock: root, namespace, readOnly, ...ports })
+    const history = historyPolicy(config)
+    return openLake({ ...made.value, namespace, data, takeOver, readOnly, history, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'
   return openExternalLake({
     catalog,
-    storage,
-    folder: root,
+    storage: made.value.storage,
+    folder: path.join(data, 'lake'),
     namespace,
     ledger,
+    takeOver,
     fetch,
     readOnly,
     ...ports,
   })
+}
+
+function historyPolicy({ history }: FullConfig): HistoryPolicy {
+  return {
+    snapshotAgeMs: history.minutes * 60_000,
+    snapshotsMin: history.snapshots,
+    keepEveryMs: history.everyMinutes * 60_000,
+    keepForMs: history.hours * 3_600_000,
+  }
 }

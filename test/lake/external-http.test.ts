@@ -234,7 +234,9 @@ const METADATA = {
   'format-version': 2,
   'table-uuid': 'u',
   location: 'file:///t',
+  'last-updated-ms': 1,
   'last-column-id': 1,
+  'last-partition-id': 999,
   'current-schema-id': 0,
   schemas: [
     {
@@ -251,7 +253,7 @@ test('metadata is read with what may be left out, and ids of 63 bits stay exact'
   script({
     text: JSON.stringify({ metadata: { ...METADATA, 'current-snapshot-id': 0 } }).replace(
       '"current-snapshot-id":0',
-      `"current-snapshot-id":${id},"snapshots":[{"snapshot-id":${id}}]`,
+      `"current-snapshot-id":${id},"snapshots":[{"snapshot-id":${id},"sequence-number":1,"timestamp-ms":1,"manifest-list":"file:///l","summary":{"operation":"append"}}]`,
     ),
   })
   const reply = await httpWith().get(`${uri}/a`)

@@ -54,8 +54,8 @@ function project(
   } = {},
 ): ReturnType<typeof projectOf> {
   const { data = 'data', takeOver = false, credential } = options
-  const catalog = { uri: proxy.uri, takeOver, ...(credential && { credential }) }
-  const config = { namespace, lake: { catalog } }
+  const catalog = { uri: proxy.uri, ...(credential && { credential }) }
+  const config = { namespace, lake: { catalog, takeOver } }
   return projectOf(path.join(folder, namespace, data), module, { ...options, config })
 }
 

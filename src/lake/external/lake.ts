@@ -432,7 +432,7 @@ async function sideBySide<T>(
 }
 
 function schemeOf(location: string): string {
-  return /^([a-z][a-z0-9+.-]*):/.exec(location)?.[1] ?? 'file'
+  return (/^([a-z][a-z0-9+.-]*):/.exec(location)?.[1] ?? 'file').replace(/^s3[an]$/, 's3')
 }
 
 function unknownTable(name: string): HeadwaterError {

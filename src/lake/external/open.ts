@@ -27,8 +27,6 @@ export interface CatalogOptions {
   readonly scope: string
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>
-  /** Take over tables that another data folder wrote. */
-  readonly takeOver: boolean
 }
 
 export interface ExternalLakeOptions {
@@ -40,6 +38,8 @@ export interface ExternalLakeOptions {
   readonly namespace: string
   /** The table that completes a change. */
   readonly ledger: string
+  /** Take over tables that another data folder wrote. */
+  readonly takeOver: boolean
   readonly fetch: Fetch
   readonly files: Files
   readonly clock: Clock
@@ -102,7 +102,7 @@ async function openOwned(
   const marks = marksOf(lake)
   const strange = [...marks].find(([, { writer }]) => writer !== owner.writer)
   // A folder that has written before has a log whose offsets mean something else than those of the other.
-  const taking = known.value === undefined ? options.catalog.takeOver : known.value.taking
+  const taking = known.value === undefined ? options.takeOver : known.value.taking
   if (strange !== undefined && !taking) return failed(fenced(...strange, owner.writer))
   if (known.value === undefined) await own.become(owner.writer, strange !== undefined)
   const claiming = taking && (strange !== undefined || known.value !== undefined)

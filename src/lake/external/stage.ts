@@ -2,7 +2,7 @@
 import { limits } from '../../base/limits.ts'
 import { uuid } from '../../base/random.ts'
 import { type Ports, stageAppend, type Staged, type Table } from '../append.ts'
-import { expireSnapshots } from '../expire.ts'
+import { expireSnapshots, HISTORY } from '../expire.ts'
 import { encodeManifestList } from '../manifest.ts'
 import { currentSnapshot, type Id, type Metadata, type Snapshot } from '../metadata.ts'
 import { join } from '../storage.ts'
@@ -41,7 +41,7 @@ export async function stagePart(
     part.prepared === undefined
       ? await stageMark(base, metadata, part.snapshotId, summary, ports)
       : await stageAppend(base, metadata, part.prepared, now, summary, ports)
-  const expired = expire ? expireSnapshots(staged.metadata, now) : staged.metadata
+  const expired = expire ? expireSnapshots(staged.metadata, now, UNBROKEN) : staged.metadata
   const after = { ...expired, properties: { ...expired.properties, ...mark } }
   return {
     part,
@@ -57,8 +57,14 @@ export async function stagePart(
 
 /** Whether so many snapshots are too old that forgetting them is worth a look at the newest metadata. */
 export function isOverdue({ metadata }: Table, now: number): boolean {
-  return goneSnapshots(metadata, expireSnapshots(metadata, now)).length >= limits.expireSnapshotsMin
+  return (
+    goneSnapshots(metadata, expireSnapshots(metadata, now, UNBROKEN)).length >=
+    limits.expireSnapshotsMin
+  )
 }
+
+/** History without holes: what only removed snapshots name is known by the oldest that stays. */
+const UNBROKEN = { ...HISTORY, keepEveryMs: 0 }
 
 function updatesOf(
   before: Metadata,
