@@ -235,6 +235,7 @@ const METADATA = {
   'table-uuid': 'u',
   location: 'file:///t',
   'last-updated-ms': 1,
+  'last-sequence-number': 1,
   'last-column-id': 1,
   'last-partition-id': 999,
   'current-schema-id': 0,
@@ -245,7 +246,7 @@ const METADATA = {
       fields: [{ name: 'd', id: 1, required: false, type: 'decimal(9,2)' }],
     },
   ],
-  'partition-specs': [],
+  'partition-specs': [{ 'spec-id': 0, fields: [] }],
 }
 
 test('metadata is read with what may be left out, and ids of 63 bits stay exact', async () => {
