@@ -260,7 +260,8 @@ test('metadata is read with what may be left out, and ids of 63 bits stay exact'
   const reply = await httpWith().get(`${uri}/a`)
   const { metadata } = unwrap(readLoaded('t', (reply as { body: unknown }).body))
   expect(metadata['current-snapshot-id']).toBe(id)
-  expect(metadata.refs).toEqual({})
+  expect(metadata.refs).toEqual({ main: { 'snapshot-id': id, type: 'branch' } })
+  expect(metadata['snapshot-log']).toEqual([])
   expect(metadata.schemas[0]!.fields[0]!.type).toBe('decimal(9, 2)')
 })
 
