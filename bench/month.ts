@@ -6,7 +6,13 @@ import { type Clock, systemClock } from '../src/base/clock.ts'
 import { nodeFiles } from '../src/base/node/files.ts'
 import { below, type Random, seededRandom, uuid } from '../src/base/random.ts'
 import { ok } from '../src/base/result.ts'
-import { type DataFile, type Lake, localStorage, Maintainer, openLake } from '../src/lake/index.ts'
+import {
+  type DataFile,
+  type CatalogLake as Lake,
+  localStorage,
+  Maintainer,
+  openLake,
+} from '../src/lake/index.ts'
 import { limits } from '../src/base/limits.ts'
 import type { TableSchema } from '../src/spec/iceberg-type.ts'
 

@@ -92,6 +92,29 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Data directories that owned a lake before, whose log offsets it remembers. */
+  formerOwnersMax: 1000,
+
+  // object stores
+  /** Requests of one call, the first included; the pause between them doubles. */
+  storageAttemptsMax: 4,
+  storageConnectMsMax: 5000,
+  storageIdleMsMax: 20_000,
+  storageRequestMsMax: 60_000,
+  storageConnectionsMax: 128,
+  /** Objects that are fetched into the local cache at once. */
+  storageFetchesMax: 32,
+  /** Conditional PUTs that met another one (409) before the commit gives up, and the pause after the first. */
+  storageConflictsMax: 8,
+  storageConflictMs: 100,
+  /** Bytes of a file from which on it is uploaded in parts. */
+  storageMultipartBytes: 16 * MiB,
+  storagePartBytes: 8 * MiB,
+  storagePartsInFlight: 4,
+  /** Bytes of the local cache of objects unless the configuration says otherwise. */
+  storageCacheBytes: 4 * 1024 * MiB,
+  /** A cached file that was used within this time stays. */
+  storageCacheGraceMs: 10 * 60 * 1000,
   /** Large manifests that one day lies in, before they are written again by day. */
   manifestDepthMax: 8,
   /** Maintenance looks at a table that changed after this, at any other after the longer time. */
@@ -123,6 +146,41 @@ export const limits = {
   garbageMax: 500_000,
   /** How long such an object stays at least. */
   garbageAgeMs: 20 * 60 * 1000,
+  /** Snapshots of a table that are forgotten together, at least. */
+  expireSnapshotsMin: 30,
+  /** Manifests of a table that wait for the last snapshot that names them. */
+  leftoverManifestsMax: 10_000,
+  /** Nesting of a table's schema. */
+  schemaDepthMax: 64,
+
+  // lake: its own catalog
+  /** Bytes of a request to the catalog. */
+  catalogBodyBytesMax: 32 * MiB,
+  catalogConnectionsMax: 1000,
+  /** Characters of a namespace level or of the name of a table or view. */
+  catalogNameLengthMax: 255,
+  catalogLevelsMax: 16,
+  /** Entries of one page of a list, where the client does not say. */
+  catalogPageMax: 1000,
+  /** Tables of other engines whose metadata is kept in memory. */
+  catalogCacheEntriesMax: 64,
+  /** Versions of a view, unless its own property says otherwise. */
+  viewVersionsKept: 10,
+
+  // lake: somebody else's catalog
+  /** Time for one request, its answer included. */
+  catalogRequestMsMax: 30_000,
+  catalogAttemptsMax: 5,
+  catalogRetryMsMin: 100,
+  catalogRetryMsMax: 5000,
+  /** A longer Retry-After is not waited for: the caller tries again later. */
+  catalogRetryAfterMsMax: 30_000,
+  catalogAnswerBytesMax: 256 * MiB,
+  catalogPagesMax: 1000,
+  /** Requests at once. */
+  catalogRequestsMax: 8,
+  /** A token is renewed this long before it ends. */
+  catalogTokenMarginMs: 60_000,
   /** When it is looked for again, if a snapshot named it. */
   garbageAgainMs: 60 * 60 * 1000,
 } as const
@@ -146,5 +204,8 @@ assert(
   'every group fits a segment',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
+assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
+assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
 assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')

@@ -35,14 +35,15 @@ export interface MaintenanceReading {
 export interface MetricsOptions {
   readonly intake: IntakeCounts
   readonly door: DoorCounts
-  readonly maintenance: MaintenanceReading
+  /** Undefined where the lake is maintained elsewhere. */
+  readonly maintenance: MaintenanceReading | undefined
   readonly gauges: readonly Reading[]
 }
 
 export function createMetrics(options: MetricsOptions): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { intake, door } = options
+  const { intake, door, maintenance } = options
   const counters: Reading[] = [
     { name: 'batches_total', help: 'Batches that arrived.', read: () => intake.batches },
     {
@@ -66,7 +67,7 @@ export function createMetrics(options: MetricsOptions): Registry {
       help: 'Bytes of bodies decompressed.',
       read: () => door.decodedBytes,
     },
-    ...maintenanceCounters(options.maintenance),
+    ...(maintenance === undefined ? [] : maintenanceCounters(maintenance)),
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -75,13 +76,10 @@ export function createMetrics(options: MetricsOptions): Registry {
       counter.inc(read())
     })
   }
-  labelled(
-    registry,
-    'maintenance_jobs_total',
-    'Jobs of maintenance that were done.',
-    'kind',
-    options.maintenance.jobs,
-  )
+  if (maintenance !== undefined) {
+    const help = 'Jobs of maintenance that were done.'
+    labelled(registry, 'maintenance_jobs_total', help, 'kind', maintenance.jobs)
+  }
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
   labelled(
     registry,

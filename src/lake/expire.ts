@@ -1,7 +1,7 @@
 /** Forgets old snapshots inside a commit, and keeps count of the objects that nothing names any more after it. */
 import { limits } from '../base/limits.ts'
 import type { Table } from './write-manifest.ts'
-import type { Id, Metadata, Snapshot } from './metadata.ts'
+import type { Id, Metadata, Snapshot, StatisticsFile } from './metadata.ts'
 import { folderOf, join, nameOf, type Storage } from './storage.ts'
 
 /** How long snapshots stay. A table's own properties go before these. */
@@ -75,10 +75,10 @@ function liveRefs(metadata: Metadata, byId: ReadonlyMap<Id, Snapshot>, now: numb
   const most = Number(metadata.properties['history.expire.max-ref-age-ms'] ?? Infinity)
   return Object.fromEntries(
     Object.entries(metadata.refs).filter(([name, ref]) => {
-      const snapshot = byId.get(ref['snapshot-id'] as Id)
+      const snapshot = byId.get(ref['snapshot-id'])
       if (name === 'main') return true
       if (snapshot === undefined) return false
-      return now - snapshot['timestamp-ms'] <= Number(ref['max-ref-age-ms'] ?? most)
+      return now - snapshot['timestamp-ms'] <= (ref['max-ref-age-ms'] ?? most)
     }),
   )
 }
@@ -94,7 +94,7 @@ function keptIds(
   const kept = new Set<Id>()
   const reached = new Set<Id>()
   for (const ref of Object.values(refs)) {
-    const head = byId.get(ref['snapshot-id'] as Id)
+    const head = byId.get(ref['snapshot-id'])
     if (head === undefined) continue
     kept.add(head['snapshot-id'])
     if (ref['type'] === 'tag') continue
@@ -124,26 +124,31 @@ function keptIds(
 }
 
 /** Statistics files of snapshots that stay. */
-function statisticsOf(metadata: Metadata, ids: ReadonlySet<Id>): object {
-  const all = metadata as unknown as Readonly<Record<string, unknown>>
-  return Object.fromEntries(
-    ['statistics', 'partition-statistics'].flatMap((key) => {
-      const files = all[key] as readonly { readonly 'snapshot-id': Id }[] | undefined
-      return files === undefined
-        ? []
-        : [[key, files.filter((file) => ids.has(file['snapshot-id']))]]
-    }),
-  )
+function statisticsOf(
+  metadata: Metadata,
+  ids: ReadonlySet<Id>,
+): Pick<Metadata, 'statistics' | 'partition-statistics'> {
+  const { statistics, 'partition-statistics': partitions } = metadata
+  const live = (files: readonly StatisticsFile[]): StatisticsFile[] =>
+    files.filter((file) => ids.has(file['snapshot-id']))
+  return {
+    ...(statistics === undefined ? {} : { statistics: live(statistics) }),
+    ...(partitions === undefined ? {} : { 'partition-statistics': live(partitions) }),
+  }
 }
 
 /** Metadata that remembers the file before it; the oldest beyond `metadataLogMax` are forgotten. */
-export function logMetadata(metadata: Metadata, previous: Table): Metadata {
+export function logMetadata(
+  metadata: Metadata,
+  previous: Pick<Table, 'file' | 'metadata'>,
+  most: number = limits.metadataLogMax,
+): Metadata {
   const entry = {
     'timestamp-ms': previous.metadata['last-updated-ms'],
     'metadata-file': previous.file,
   }
   const log = [...metadata['metadata-log'], entry]
-  return { ...metadata, 'metadata-log': log.slice(-limits.metadataLogMax) }
+  return { ...metadata, 'metadata-log': log.slice(-most) }
 }
 
 /**

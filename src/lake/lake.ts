@@ -1,7 +1,6 @@
 /** The lake port: Iceberg tables that change together at one commit point. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import type { Upkeep } from './upkeep.ts'
 
 /** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
  *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
@@ -72,8 +71,6 @@ export interface LiveFile {
 }
 
 export interface Lake {
-  /** What keeps tables fast and small. */
-  readonly upkeep: Upkeep
   /** The newest state this process knows. */
   readonly state: LakeState
   /** Reads the newest state from storage (a reader beside the owner). */
@@ -81,7 +78,7 @@ export interface Lake {
   /** Folder in which the caller writes data files of the table before `commit`; created if missing. */
   dataFolder(table: string, day: number): Promise<string>
   /**
-   * All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). After `commit_unknown` the
+   * All of `change` or nothing, once; the commit points are in PROTOCOL.md §13 and §14. After `commit_unknown` and `lake_fenced` the
    * files of the change must stay, and the same object is to be committed again.
    */
   commit(change: LakeChange): Promise<Result<LakeState>>

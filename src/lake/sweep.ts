@@ -18,17 +18,20 @@ export interface SweepOptions {
   readonly spare: (table: string, location: string) => boolean
 }
 
-/** Sweeps the folders of all tables of a catalog. Fails, with nothing removed, when any object that names others cannot be read. */
+/**
+ * Sweeps the folders of tables. `all`: every table of the catalog, since one may name what lies in another's folder. Fails, with
+ * nothing removed, when any object that names others cannot be read.
+ */
 export async function sweepTables(
   tables: readonly Table[],
+  all: readonly Table[],
   storage: Storage,
   options: SweepOptions,
 ): Promise<Result<Swept>> {
   const old: StoredObject[] = []
-  for (const table of tables) old.push(...(await oldObjects(table, tables, storage, options)))
+  for (const table of tables) old.push(...(await oldObjects(table, all, storage, options)))
   if (old.length === 0) return ok({ objects: 0, bytes: 0 })
-  // A table may name what lies in another's folder.
-  const named = await namedObjects(tables, storage)
+  const named = await namedObjects(all, storage)
   if (!named.ok) return named
   let [objects, bytes] = [0, 0]
   for (const orphan of old) {
@@ -87,31 +90,39 @@ async function namedObjects(
   storage: Storage,
 ): Promise<Result<ReadonlySet<string>>> {
   const named = new Set<string>()
-  const name = (location: string): void => {
-    for (const form of formsOf(location)) named.add(form)
+  for (const table of tables) {
+    const objects = await objectsOf(table, storage)
+    if (!objects.ok) return objects
+    for (const location of objects.value) for (const form of formsOf(location)) named.add(form)
   }
+  return ok(named)
+}
+
+/** Every object that a table names, as it names them; a failure when that cannot be known for certain. */
+export async function objectsOf(
+  table: Table,
+  storage: Storage,
+): Promise<Result<ReadonlySet<string>>> {
+  const named = new Set(metadataObjects(table))
   try {
-    for (const table of tables) {
-      for (const location of metadataObjects(table)) name(location)
-      const manifests = new Map<string, ManifestFile>()
-      for (const { 'manifest-list': list } of table.metadata.snapshots) {
-        name(list)
-        for (const manifest of decodeManifestList(await storage.read(list))) {
-          manifests.set(manifest.path, manifest)
-        }
+    const manifests = new Map<string, ManifestFile>()
+    for (const { 'manifest-list': list } of table.metadata.snapshots) {
+      named.add(list)
+      for (const manifest of decodeManifestList(await storage.read(list))) {
+        manifests.set(manifest.path, manifest)
       }
-      for (const manifest of manifests.values()) {
-        name(manifest.path)
-        for (const { dataFile } of await readManifest(manifest, storage)) {
-          name(dataFile['file_path'] as string)
-        }
+    }
+    for (const manifest of manifests.values()) {
+      named.add(manifest.path)
+      for (const { dataFile } of await readManifest(manifest, storage)) {
+        named.add(dataFile['file_path'] as string)
       }
     }
     return ok(named)
   } catch (cause) {
     if (cause instanceof HeadwaterError) return failed(cause)
     const message = cause instanceof Error ? cause.message : String(cause)
-    return failed(error('lake_invalid', `Nothing is swept: ${message}.`, cause))
+    return failed(error('lake_invalid', `Nothing is removed: ${message}.`, cause))
   }
 }
 
@@ -123,12 +134,10 @@ function metadataObjects({ metadata, file, number }: Table): string[] {
     const location = entry['metadata-file']
     return [location, linkOf(Number.parseInt(nameOf(location), 10))]
   })
-  const all = metadata as unknown as Readonly<Record<string, unknown>>
-  const statistics = ['statistics', 'partition-statistics'].flatMap((key) =>
-    ((all[key] ?? []) as readonly { readonly 'statistics-path': string }[]).map(
-      (each) => each['statistics-path'],
-    ),
-  )
+  const statistics = [
+    ...(metadata.statistics ?? []),
+    ...(metadata['partition-statistics'] ?? []),
+  ].map((each) => each['statistics-path'])
   return [file, linkOf(number), join(folder, 'version-hint.text'), ...log, ...statistics]
 }
 

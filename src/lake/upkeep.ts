@@ -1,6 +1,7 @@
 /** The upkeep port: what a table is made of, and the changes of its files that leave its rows as they are. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
+import type { Lake } from './lake.ts'
 import type { Replacement } from './rewrite.ts'
 import type { Swept } from './sweep.ts'
 
@@ -81,4 +82,9 @@ export interface Upkeep {
   collect(table: string): Promise<Result<number>>
   /** Removes what crashes left in the folders of all tables. */
   sweep(): Promise<Result<Swept>>
+}
+
+/** A lake whose files are kept in order from here. */
+export interface KeptLake extends Lake {
+  readonly upkeep: Upkeep
 }

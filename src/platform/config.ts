@@ -49,6 +49,119 @@ const enrich = z
   })
   .prefault({})
 
+const s3 = z
+  .strictObject({
+    endpoint: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('URL of an S3-compatible store that is not AWS.'),
+    region: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Region; else AWS_REGION or the profile says it.'),
+    forcePathStyle: z
+      .boolean()
+      .default(false)
+      .describe('Bucket in the path rather than in the host name, as many stores want it.'),
+    profile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Profile of the shared AWS configuration; else the standard chain finds credentials.',
+      ),
+    cacheBytes: z
+      .int()
+      .min(0)
+      .default(limits.storageCacheBytes)
+      .describe('Bytes of objects kept as local files in `cache` of the data folder.'),
+  })
+  .prefault({})
+
+const external = z
+  .strictObject({
+    uri: z.url().describe('Where the catalog is: what `/v1/config` follows.'),
+    warehouse: z.string().optional().describe('Its name for the warehouse, where it has several.'),
+    token: z.string().min(1).optional().describe('Bearer token.'),
+    credential: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('`<client id>:<client secret>`, traded for tokens (OAuth 2.0).'),
+    tokenUri: z
+      .url()
+      .optional()
+      .describe('Where tokens are traded; without it `/v1/oauth/tokens` of the catalog.'),
+    scope: z.string().default('catalog').describe('Scope of the tokens asked for.'),
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe('Sent with every request to the catalog.'),
+    takeOver: z
+      .boolean()
+      .default(false)
+      .describe('A new data folder takes over the tables of one that is lost.'),
+  })
+  .refine(({ token, credential }) => token === undefined || credential === undefined, {
+    message: 'give a token or a credential, not both',
+  })
+
+const catalog = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether other engines find the tables here.'),
+    host: z
+      .string()
+      .default('127.0.0.1')
+      .describe('Address to listen on; one that others reach needs tokens.'),
+    port: z
+      .int()
+      .min(0)
+      .max(65535)
+      .default(0)
+      .describe("Port; 0: the one after the collector's, or a free one where that is taken."),
+    tokens: z
+      .record(
+        z.string(),
+        z.strictObject({ token: z.string().min(16), scope: z.enum(['read', 'write']) }),
+      )
+      .default({})
+      .describe(
+        'Bearer tokens by the name of their owner: `{ token, scope }`, the scope `read` or `write`; none: everybody on this machine may write.',
+      ),
+    locations: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Locations beside the warehouse under which clients may put their own tables.'),
+  })
+  .refine(({ host, tokens }) => isLoopback(host) || Object.keys(tokens).length > 0, {
+    path: ['tokens'],
+    message: 'a catalog that others reach needs a token',
+  })
+  .prefault({})
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+const lake = z
+  .strictObject({
+    location: z
+      .string()
+      .regex(/^(s3:\/\/[^/]+|file:\/\/\/)/)
+      .optional()
+      .describe('`s3://<bucket>/<prefix>` or `file:///…`; none: `lake` in the data folder.'),
+    s3: s3.describe('The object store. Credentials come from the environment, never from here.'),
+    takeOver: z
+      .boolean()
+      .default(false)
+      .describe('Takes the lake from another data directory, which then no longer commits.'),
+    catalog: external
+      .optional()
+      .describe("Somebody else's Iceberg REST catalog; without it headwater keeps its own."),
+  })
+  .prefault({})
+
 const minutes = (ms: number): number => ms / 60_000
 
 const maintenance = z
@@ -141,6 +254,8 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('Write keys by the name of their source; none: everybody may write.'),
   http: http.describe('The collector.'),
+  lake: lake.describe('Where the tables are.'),
+  catalog: catalog.describe('The REST catalog that other engines reach the tables by.'),
   engine: engine.describe('The embedded engine.'),
   maintenance: maintenance.describe('What keeps tables fast: fewer files, less history.'),
   history: history.describe('How long one can read the past.'),
@@ -189,7 +304,7 @@ function describeOptions(schema: JsonSchema, prefix: string): OptionDoc[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const path = `${prefix}${name}`
     if (option.properties !== undefined) return describeOptions(option, `${path}.`)
-    const fallback = JSON.stringify(option.default)
+    const fallback = option.default === undefined ? 'none' : JSON.stringify(option.default)
     return [{ path, type: option.type ?? '', default: fallback, doc: option.description ?? '' }]
   })
 }

@@ -11,7 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
-import type { Lake, MaintenanceCounts } from '../lake/index.ts'
+import type { Lake, MaintenanceCounts, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
 
@@ -23,7 +23,10 @@ export interface DoorOptions {
   readonly admission: Admission
   readonly log: Log
   readonly lake: Lake
-  readonly maintenance: MaintenanceCounts
+  /** What the REST catalog counts, where there is one. */
+  readonly catalog: RestCounts | undefined
+  /** What maintenance counts, where the lake is maintained here. */
+  readonly maintenance: MaintenanceCounts | undefined
   readonly development: boolean
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
@@ -64,7 +67,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
 }
 
 function gauges(
-  { admission, log, lake, intake, engineFailure }: DoorOptions,
+  { admission, log, lake, catalog, intake, engineFailure }: DoorOptions,
   collector: () => Collector | undefined,
 ): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
@@ -102,6 +105,33 @@ function gauges(
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
+    ...(catalog === undefined ? [] : catalogGauges(catalog)),
+  ]
+}
+
+function catalogGauges(counts: RestCounts): Reading[] {
+  const failures = (): number =>
+    [...counts.responses].reduce((sum, [status, count]) => sum + (status >= 500 ? count : 0), 0)
+  const answers = (): number => [...counts.responses.values()].reduce((sum, each) => sum + each, 0)
+  return [
+    { name: 'catalog_answers', help: 'Answers of the REST catalog.', read: answers },
+    { name: 'catalog_failures', help: 'Answers with a status of 5xx.', read: failures },
+    { name: 'catalog_commits', help: 'Commits of other engines.', read: () => counts.commits },
+    {
+      name: 'catalog_conflicts',
+      help: 'Commits of other engines that have to be made again.',
+      read: () => counts.conflicts,
+    },
+    {
+      name: 'catalog_reports',
+      help: 'Scan and commit reports of other engines.',
+      read: () => counts.reports,
+    },
+    {
+      name: 'catalog_purged_objects',
+      help: 'Objects of purged tables that were removed.',
+      read: () => counts.purgedObjects,
+    },
   ]
 }
 

@@ -1,34 +1,19 @@
 /** Sets up maintenance as a project's configuration wants it. */
 import path from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import type { HeadwaterError } from '../base/errors.ts'
+import { error, type HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { Compactor } from '../engine/index.ts'
-import { ok, type Result } from '../base/result.ts'
-import {
-  type CompactionPolicy,
-  type HistoryPolicy,
-  type Lake,
-  localStorage,
-  Maintainer,
-  openLake,
-} from '../lake/index.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+import { type CompactionPolicy, type KeptLake, type Lake, Maintainer } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
+import { openConfiguredLake } from './project-lake.ts'
 
 function compactionPolicy({ maintenance }: FullConfig): CompactionPolicy {
   const { targetBytes, fanIn, settleMinutes } = maintenance
   return { targetBytes, fanIn, settleMs: settleMinutes * 60_000 }
-}
-
-export function historyPolicy({ history }: FullConfig): HistoryPolicy {
-  return {
-    snapshotAgeMs: history.minutes * 60_000,
-    snapshotsMin: history.snapshots,
-    keepEveryMs: history.everyMinutes * 60_000,
-    keepForMs: history.hours * 3_600_000,
-  }
 }
 
 /** A compactor that spills into the project's data folder. */
@@ -42,7 +27,7 @@ function projectCompactor(
 
 /** A project's lake, opened to be maintained by hand. */
 export interface Maintenance {
-  readonly lake: Lake
+  readonly lake: KeptLake
   readonly policy: CompactionPolicy
   readonly compactor: Compactor
   close(): Promise<void>
@@ -61,39 +46,44 @@ export async function openMaintenance(
   const loaded = await loadConfig(folder, options.files)
   if (!loaded.ok) return loaded
   const { config, data } = loaded.value
-  const root = path.join(data, 'lake')
-  const lake = await openLake({
-    ...options,
-    storage: localStorage(root, options.files, options.random),
-    lock: root,
-    namespace: config.namespace,
-    history: historyPolicy(config),
-  })
-  if (!lake.ok) return lake
+  const opened = await openConfiguredLake(loaded.value, options, options.readOnly)
+  if (!opened.ok) return opened
+  const lake = opened.value
+  if (!isKept(lake)) {
+    await lake.close()
+    return failed(error('config_invalid', 'lake.catalog: the tables are maintained over there.'))
+  }
   const compactor = projectCompactor(config, data, options)
   return ok({
-    lake: lake.value,
+    lake,
     policy: compactionPolicy(config),
     compactor,
     close: async () => {
       await compactor.close()
-      await lake.value.close()
+      await lake.close()
     },
   })
 }
 
+/** Whether the lake is maintained from here, rather than by the owner of an external catalog. */
+function isKept(lake: Lake | KeptLake): lake is KeptLake {
+  return 'upkeep' in lake
+}
+
+/** The scheduler of a lake that is maintained from here; undefined for any other. */
 export function projectMaintainer(options: {
   readonly config: FullConfig
   readonly data: string
-  readonly lake: Lake
+  readonly lake: Lake | KeptLake
   readonly files: Files
   readonly clock: Clock
   readonly random: Random
   /** Whether writers need the machine now. */
   readonly busy: () => boolean
   readonly onFailure: (table: string, failure: HeadwaterError) => void
-}): Maintainer {
+}): Maintainer | undefined {
   const { config, data, lake, files, clock, busy, onFailure } = options
+  if (!isKept(lake)) return undefined
   return new Maintainer({
     lake,
     files,

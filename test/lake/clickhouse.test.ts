@@ -180,7 +180,7 @@ describe('ClickHouse', () => {
         await settled(platform)
       }
       let seed = 1
-      const { counts } = platform.maintainer
+      const { counts } = platform.maintainer!
       const jobs = (kind: 'compact' | 'manifests'): number => counts.jobs.get(kind) ?? 0
       while (shapeOf(folder, 'batches').snapshots <= limits.manifestsPerTierMax + 5)
         await log(seed++)

@@ -9,12 +9,13 @@ import { Compactor } from '../../src/engine/duckdb/compact.ts'
 import { openDuck } from '../../src/engine/duckdb/instance.ts'
 import { relationOf } from '../../src/engine/duckdb/projection.ts'
 import { newSnapshotId, stageSnapshot, totals } from '../../src/lake/append.ts'
-import type { Lake } from '../../src/lake/index.ts'
+import type { CatalogLake as Lake } from '../../src/lake/index.ts'
 import { doJob } from '../../src/lake/maintain/job.ts'
 import { type CompactionPolicy, type Job, planTable } from '../../src/lake/maintain/plan.ts'
 import { currentSnapshot } from '../../src/lake/metadata.ts'
 import { loadTable } from '../../src/lake/load.ts'
 import { Catalog } from '../../src/lake/catalog.ts'
+import { tableAt } from '../../src/lake/catalog-file.ts'
 import { dayOf, existingEntries, ownSpec, writeManifest } from '../../src/lake/write-manifest.ts'
 import type { TableSchema } from '../../src/spec/iceberg-type.ts'
 import { ask, unwrap } from '../support/platform.ts'
@@ -222,8 +223,9 @@ async function askByIds(lake: Lake, query: string): Promise<Record<string, unkno
 
 async function tableNow(place: Place) {
   const storage = storageOf(place)
-  const { tables } = unwrap(await new Catalog(storage).newest())
-  return unwrap(await loadTable('seen', tables['headwater.seen']!, storage))
+  const catalog = unwrap(await new Catalog(storage).newest())
+  const location = tableAt(catalog, { namespace: 'headwater', name: 'seen' })
+  return unwrap(await loadTable('seen', location!, storage))
 }
 
 describe('compaction', () => {

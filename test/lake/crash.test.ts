@@ -5,7 +5,8 @@ import type { Clock } from '../../src/base/clock.ts'
 import { limits } from '../../src/base/limits.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { Catalog } from '../../src/lake/catalog.ts'
-import type { DataFile, Lake, LakeChange } from '../../src/lake/index.ts'
+import { tablesOf } from '../../src/lake/catalog-file.ts'
+import type { DataFile, CatalogLake as Lake, LakeChange } from '../../src/lake/index.ts'
 import { loadTable } from '../../src/lake/load.ts'
 import { decodeManifestList } from '../../src/lake/manifest.ts'
 import type { Replacement } from '../../src/lake/rewrite.ts'
@@ -121,8 +122,8 @@ class World {
   /** Everything that the newest catalog leads to; reading all of it. */
   async named(): Promise<Set<string>> {
     const named = new Set<string>()
-    const { tables } = unwrap(await new Catalog(this.storage).newest())
-    for (const [name, file] of Object.entries(tables)) {
+    const catalog = unwrap(await new Catalog(this.storage).newest())
+    for (const { name, location: file } of tablesOf(catalog)) {
       const { metadata } = unwrap(await loadTable(name, file, this.storage))
       named.add(file)
       for (const entry of metadata['metadata-log']) named.add(entry['metadata-file'])

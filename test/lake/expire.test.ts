@@ -41,7 +41,7 @@ function history(ages: readonly number[], over: Partial<Metadata> = {}): Metadat
       'snapshot-id': each['snapshot-id'],
     })),
     ...over,
-    refs: { main: { 'snapshot-id': ages.length, type: 'branch' }, ...over.refs },
+    refs: { main: { 'snapshot-id': ages.length, type: 'branch' as const }, ...over.refs },
   }
 }
 
@@ -65,15 +65,15 @@ describe('the main branch', () => {
       'history.expire.min-snapshots-to-keep': '1',
     }
     expect(kept(history(ages, { properties }))).toEqual([3, 4, 5])
-    const main = { 'snapshot-id': 5, type: 'branch', 'max-snapshot-age-ms': 1.5 * HOUR }
+    const main = { 'snapshot-id': 5, type: 'branch' as const, 'max-snapshot-age-ms': 1.5 * HOUR }
     expect(kept(history(ages, { properties, refs: { main } }))).toEqual([5])
-    const four = { 'snapshot-id': 5, type: 'branch', 'min-snapshots-to-keep': 4 }
+    const four = { 'snapshot-id': 5, type: 'branch' as const, 'min-snapshots-to-keep': 4 }
     expect(kept(history(ages, { properties, refs: { main: four } }))).toEqual([2, 3, 4, 5])
   })
 
   test('has a log without holes', () => {
     const ages = [30, 20, 9, 5].map((age) => age * MINUTE)
-    const tag = { 'snapshot-id': 1, type: 'tag' }
+    const tag = { 'snapshot-id': 1, type: 'tag' as const }
     const after = expireSnapshots(history(ages, { refs: { first: tag } }), NOW, {
       ...POLICY,
       snapshotsMin: 1,
@@ -88,15 +88,15 @@ describe('other refs', () => {
 
   test('keep their snapshots, a branch also some before it', () => {
     const refs = {
-      audit: { 'snapshot-id': 3, type: 'branch', 'min-snapshots-to-keep': 2 },
-      release: { 'snapshot-id': 1, type: 'tag' },
+      audit: { 'snapshot-id': 3, type: 'branch' as const, 'min-snapshots-to-keep': 2 },
+      release: { 'snapshot-id': 1, type: 'tag' as const },
     }
     expect(kept(history(ages, { refs }), { snapshotsMin: 1 })).toEqual([1, 2, 3, 5])
   })
 
   test('go when they are older than they say or the table does, but main never', () => {
-    const old = { 'snapshot-id': 1, type: 'tag', 'max-ref-age-ms': DAY }
-    const plain = { 'snapshot-id': 2, type: 'tag' }
+    const old = { 'snapshot-id': 1, type: 'tag' as const, 'max-ref-age-ms': DAY }
+    const plain = { 'snapshot-id': 2, type: 'tag' as const }
     const one = expireSnapshots(history(ages, { refs: { old, plain } }), NOW, POLICY)
     expect(Object.keys(one.refs)).toEqual(['main', 'plain'])
     const properties = { 'history.expire.max-ref-age-ms': String(HOUR) }

@@ -8,7 +8,13 @@ import { openDuck } from '../../src/engine/duckdb/instance.ts'
 import { copyStatement, reportOf } from '../../src/engine/duckdb/parquet.ts'
 import { columnStatistics } from '../../src/engine/duckdb/statistics.ts'
 import { Catalog } from '../../src/lake/catalog.ts'
-import { type DataFile, type Lake, localStorage, openLake } from '../../src/lake/index.ts'
+import { tableAt, withEntry } from '../../src/lake/catalog-file.ts'
+import {
+  type DataFile,
+  type CatalogLake as Lake,
+  localStorage,
+  openLake,
+} from '../../src/lake/index.ts'
 import { loadTable } from '../../src/lake/load.ts'
 import { stringifyMetadata } from '../../src/lake/metadata.ts'
 import { join, type Storage } from '../../src/lake/storage.ts'
@@ -87,8 +93,8 @@ export async function commitForeign(
   const storage = storageOf(place)
   const catalog = new Catalog(storage)
   const newest = unwrap(await catalog.newest())
-  const key = `headwater.${name}`
-  const table = unwrap(await loadTable(name, newest.tables[key]!, storage))
+  const id = { namespace: 'headwater', name }
+  const table = unwrap(await loadTable(name, tableAt(newest, id)!, storage))
   const staged = await stage(table, { storage, random: place.random })
   const file = join(
     table.metadata.location,
@@ -97,10 +103,9 @@ export async function commitForeign(
   )
   await storage.write(file, stringifyMetadata(staged.metadata))
   const next = {
-    ...newest,
+    ...withEntry(newest, 'tables', id, file),
     version: newest.version + 1,
     commit: uuid(place.random),
-    tables: { ...newest.tables, [key]: file },
   }
   unwrap(await catalog.publish(next))
 }

@@ -17,6 +17,8 @@ export type Operation =
   | 'remove'
   | 'list'
   | 'makeDirectory'
+  | 'removeDirectory'
+  | 'touch'
   | 'info'
   | 'sync'
 
@@ -164,6 +166,20 @@ export class MemoryFiles implements Files {
       if (this.#names.has(each)) throw errno('ENOTDIR', 'mkdir', directory)
       this.#directories.add(each)
     }
+  }
+
+  async removeDirectory(directory: string): Promise<void> {
+    this.#check('removeDirectory', directory)
+    const inside = (name: string): boolean => `${name}/`.startsWith(`${directory}/`)
+    for (const name of [...this.#names.keys()].filter(inside)) {
+      this.#rename(name, (names) => names.delete(name))
+    }
+    for (const name of [...this.#directories].filter(inside)) this.#directories.delete(name)
+  }
+
+  async touch(file: string, modified: number): Promise<void> {
+    this.#check('touch', file)
+    this.#inode(file).modified = modified
   }
 
   async info(file: string): Promise<FileInfo | undefined> {

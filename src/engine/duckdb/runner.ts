@@ -168,7 +168,7 @@ export class EpochRunner {
     }
     const writtenAt = clock.monotonic()
     const committed = await lake.commit(change)
-    this.#unsure = !committed.ok && committed.error.code === 'commit_unknown' ? change : undefined
+    this.#unsure = !committed.ok && mayStand(committed.error) ? change : undefined
     if (!committed.ok) {
       this.#failure = committed.error
       if (this.#unsure === undefined) await this.#discard(change.appends)
@@ -228,6 +228,11 @@ export class EpochRunner {
       await this.#options.files.remove(file.path).catch(() => undefined)
     }
   }
+}
+
+/** Whether some tables may name the files of a change that failed so. */
+function mayStand({ code }: HeadwaterError): boolean {
+  return code === 'commit_unknown' || code === 'lake_fenced'
 }
 
 interface Work {

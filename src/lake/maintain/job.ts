@@ -1,10 +1,10 @@
 /** Does one job of a plan, from reading files to the commit that replaces them. */
 import type { Files } from '../../base/files.ts'
 import { ok, type Result } from '../../base/result.ts'
-import type { DataFile, Lake } from '../lake.ts'
+import type { DataFile } from '../lake.ts'
 import type { CompactJob, Job } from './plan.ts'
 import type { Rewriter } from './rewriter.ts'
-import type { TableSurvey } from '../upkeep.ts'
+import type { KeptLake, TableSurvey } from '../upkeep.ts'
 
 /** What became of a job. */
 export interface Done {
@@ -18,7 +18,7 @@ export interface Done {
 }
 
 export interface Hands {
-  readonly lake: Lake
+  readonly lake: KeptLake
   readonly rewriter: Rewriter
   readonly files: Files
 }

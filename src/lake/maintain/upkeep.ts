@@ -25,6 +25,8 @@ export interface Editor extends Ports {
   readonly garbage: Garbage
   /** Tables of the newest version. */
   tables(): ReadonlyMap<string, Table>
+  /** Every table of the catalog, those of other engines too; fails when one cannot be read. */
+  allTables(): Promise<Result<readonly Table[]>>
   /** Changes one table in its turn; `ok(false)` when `stage` declines. */
   edit(
     table: string,
@@ -95,8 +97,9 @@ export class LakeUpkeep implements Upkeep {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
-      const tables = [...this.#editor.tables().values()]
-      const removed = await removeUnnamed(left, this.#table(name), tables, storage)
+      const all = await this.#editor.allTables()
+      if (!all.ok) return all
+      const removed = await removeUnnamed(left, this.#table(name), all.value, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
       // What a kept snapshot still names is looked for again only when that may have gone.
@@ -108,10 +111,12 @@ export class LakeUpkeep implements Upkeep {
   }
 
   async sweep(): Promise<Result<Swept>> {
-    return this.#guarded(() => {
+    return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const now = clock.wall()
-      return sweepTables([...this.#editor.tables().values()], storage, {
+      const all = await this.#editor.allTables()
+      if (!all.ok) return all
+      return sweepTables([...this.#editor.tables().values()], all.value, storage, {
         before: now - limits.orphanAgeMs,
         spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
       })
