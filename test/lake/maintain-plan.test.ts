@@ -84,7 +84,7 @@ describe('once its day is over', () => {
   const yesterday = { day: TODAY - 1 }
 
   test('all small files become one, in the order of time', () => {
-    const files = [...many(3, 100_000, yesterday), ...many(2, 30_000_000, yesterday)].reverse()
+    const files = [...many(3, 100_000, yesterday), ...many(2, 30_000_000, yesterday)].toReversed()
     const [job] = plan({ files }).jobs as CompactJob[]
     expect(job).toMatchObject({ day: TODAY - 1, reason: 'the day is over' })
     expect(job!.files.map(({ first }) => first)).toEqual(
