@@ -136,6 +136,25 @@ describe('deletes', () => {
   })
 })
 
+test('a column of another engine that a rewrite would lose leaves the table alone', () => {
+  const column = (type: string) => ({ id: 1, name: 'theirs', required: false, type })
+  const of = (type: string) => ({
+    schema: { name: 'events', doc: '', fields: [column(type)], partitionBy: 'event_time' },
+    files: many(16, 1000),
+  })
+  expect(plan(of('decimal(9, 2)')).jobs).toHaveLength(1)
+  const { jobs, left } = plan(of('fixed[16]'))
+  expect(jobs).toEqual([])
+  expect(left).toEqual([
+    {
+      day: undefined,
+      files: 16,
+      bytes: 16_000,
+      reason: 'the column theirs has a type that headwater cannot write',
+    },
+  ])
+})
+
 test('manifests are merged when many are of like size and their days overlap', () => {
   const manifest = (i: number, days: [number, number], tier = 2) => ({
     path: `m${i}`,
