@@ -12,11 +12,11 @@ const { values } = parseArgs({
   },
 })
 
-/** Full: a day of a commit a second, four weeks of one a minute, and another day of one a second on top of them. */
+/** An hour of a commit a second, or with --full a whole day; four weeks of one in ten minutes; and again one a second on top of them. */
 const stretches: Stretch[] = [
   { forMs: values.full ? DAY_MS : HOUR_MS, everyMs: 1000 },
-  { forMs: 28 * DAY_MS, everyMs: values.full ? 60_000 : 600_000 },
-  { forMs: values.full ? DAY_MS : HOUR_MS / 2, everyMs: 1000 },
+  { forMs: 28 * DAY_MS, everyMs: 600_000 },
+  { forMs: values.full ? HOUR_MS : HOUR_MS / 2, everyMs: 1000 },
 ]
 
 const columns: [title: string, of: (reading: Reading) => string][] = [

@@ -172,8 +172,9 @@ class World {
       const before = systemClock.monotonic()
       while (this.#nextStep <= due + everyMs) {
         this.#time.now = Math.max(this.#time.now, this.#nextStep)
-        this.#nextStep = this.#time.now + (await this.#maintainer.step())
-        this.#nextStep = Math.max(this.#nextStep, this.#time.now + 1)
+        const wait = await this.#maintainer.step()
+        // Between commits that lie far apart there is nothing new to look at every other second.
+        this.#nextStep = this.#time.now + Math.max(wait, everyMs / 30)
       }
       upkeepMs += systemClock.monotonic() - before
     }

@@ -52,7 +52,7 @@ Examples:
       const print = printer(options)
       for (const table of tables) {
         if (options.dryRun === true) print.add(explain(await planOf(maintenance, table)))
-        else await workOn(maintenance, table, print.add)
+        else await workOn(maintenance, table, (lines) => print.add(lines))
       }
       if (options.dryRun !== true && options.table === undefined) {
         const { objects, bytes } = orThrow(await maintenance.lake.upkeep.sweep())

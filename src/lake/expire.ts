@@ -98,8 +98,8 @@ function keptIds(
     if (head === undefined) continue
     kept.add(head['snapshot-id'])
     if (ref['type'] === 'tag') continue
-    const most = Number(ref['min-snapshots-to-keep'] ?? policy.snapshotsMin)
-    const oldest = now - Number(ref['max-snapshot-age-ms'] ?? policy.snapshotAgeMs)
+    const most = ref['min-snapshots-to-keep'] ?? policy.snapshotsMin
+    const oldest = now - (ref['max-snapshot-age-ms'] ?? policy.snapshotAgeMs)
     // Not `reached`, which other branches have filled: metadata that is in a circle must end too.
     const line = new Set<Id>()
     for (let each: Snapshot | undefined = head; each !== undefined;) {

@@ -113,9 +113,9 @@ describe('other refs', () => {
       summary: {},
     })
     const base = history([MINUTE])
-    const with_ = (age: number) => ({ ...base, snapshots: [off(age), ...base.snapshots] })
-    expect(kept(with_(5 * MINUTE))).toEqual([99, 1])
-    expect(kept(with_(HOUR))).toEqual([1])
+    const beside = (age: number) => ({ ...base, snapshots: [off(age), ...base.snapshots] })
+    expect(kept(beside(5 * MINUTE))).toEqual([99, 1])
+    expect(kept(beside(HOUR))).toEqual([1])
   })
 })
 

@@ -84,7 +84,7 @@ describe('once its day is over', () => {
   const yesterday = { day: TODAY - 1 }
 
   test('all small files become one, in the order of time', () => {
-    const files = [...many(3, 100_000, yesterday), ...many(2, 30_000_000, yesterday)].reverse()
+    const files = [...many(3, 100_000, yesterday), ...many(2, 30_000_000, yesterday)].toReversed()
     const [job] = plan({ files }).jobs as CompactJob[]
     expect(job).toMatchObject({ day: TODAY - 1, reason: 'the day is over' })
     expect(job!.files.map(({ first }) => first)).toEqual(
@@ -134,6 +134,25 @@ describe('deletes', () => {
     expect(jobs).toEqual([])
     expect(left[0]!.reason).toMatch(/equality deletes/)
   })
+})
+
+test('a column of another engine that a rewrite would lose leaves the table alone', () => {
+  const column = (type: string) => ({ id: 1, name: 'theirs', required: false, type })
+  const of = (type: string) => ({
+    schema: { name: 'events', doc: '', fields: [column(type)], partitionBy: 'event_time' },
+    files: many(16, 1000),
+  })
+  expect(plan(of('decimal(9, 2)')).jobs).toHaveLength(1)
+  const { jobs, left } = plan(of('fixed[16]'))
+  expect(jobs).toEqual([])
+  expect(left).toEqual([
+    {
+      day: undefined,
+      files: 16,
+      bytes: 16_000,
+      reason: 'the column theirs has a type that headwater cannot write',
+    },
+  ])
 })
 
 test('manifests are merged when many are of like size and their days overlap', () => {

@@ -1,5 +1,6 @@
 /** Decides what is worth doing for a table: a pure function of what it is made of, the time and the policy, with the reason of each choice. */
 import { limits } from '../../base/limits.ts'
+import type { IcebergType } from '../../spec/iceberg-type.ts'
 import type { SurveyDelete, SurveyFile, SurveyManifest, TableSurvey } from '../upkeep.ts'
 
 export interface CompactionPolicy {
@@ -69,7 +70,8 @@ const DELETED_SHARE = 0.05
 
 export function planTable(survey: TableSurvey, policy: CompactionPolicy, now: number): TablePlan {
   const { name: table, files } = survey
-  const days = Map.groupBy(files, ({ day }) => day)
+  const unfit = unfitColumn(survey)
+  const days = Map.groupBy(unfit === undefined ? files : [], ({ day }) => day)
   const compactions: CompactJob[] = []
   const left: LeftAlone[] = []
   for (const [day, ofDay] of days) {
@@ -82,6 +84,11 @@ export function planTable(survey: TableSurvey, policy: CompactionPolicy, now: nu
       'their partition spec is not by day(event time): the engine that wrote them compacts them'
     left.push({ day: undefined, files: survey.foreignFiles, bytes: 0, reason })
   }
+  if (unfit !== undefined) {
+    const bytes = sum(files, (file) => file.bytes)
+    const reason = `the column ${unfit} has a type that headwater cannot write`
+    left.push({ day: undefined, files: files.length, bytes, reason })
+  }
   if (files.length === 0 && left.length === 0) {
     left.push({ day: undefined, files: 0, bytes: 0, reason: 'the table is empty' })
   }
@@ -89,6 +96,26 @@ export function planTable(survey: TableSurvey, policy: CompactionPolicy, now: nu
   const jobs: Job[] = [...planHistory(survey), ...planManifests(survey), ...compactions]
   return { table, jobs, left: left.sort((a, b) => (a.day ?? 0) - (b.day ?? 0)) }
 }
+
+/** A column of another engine, of a type that a rewrite would lose. */
+function unfitColumn({ schema }: TableSurvey): string | undefined {
+  return schema.fields.find(({ type }) => !isWritable(type))?.name
+}
+
+function isWritable(type: IcebergType): boolean {
+  if (typeof type === 'string') return WRITABLE.test(type)
+  switch (type.type) {
+    case 'struct':
+      return type.fields.every((field) => isWritable(field.type))
+    case 'list':
+      return isWritable(type.element)
+    case 'map':
+      return isWritable(type.key) && isWritable(type.value)
+  }
+}
+
+const WRITABLE =
+  /^(boolean|int|long|float|double|date|time|timestamp|timestamptz|string|uuid|binary|decimal\(\d+, ?\d+\))$/
 
 /** Files that go per byte that is written. */
 function worth({ files, bytes }: CompactJob): number {
