@@ -73,6 +73,15 @@ export const limits = {
   /** How far event_time may lie from received_at before the event is quarantined. */
   eventTimePastDaysMax: 3660,
   eventTimeFutureMsMax: 24 * 3600 * 1000,
+  /** Events before the valid-through time whose share a snapshot states (PROTOCOL.md §14). */
+  completenessWindowMs: 3600 * 1000,
+  /** How long numbers and boots are remembered for it. */
+  completenessMemoryMs: 90 * 60 * 1000,
+  /** How much more of the ledger is read at the start, so that batches that others overtook find their neighbours. */
+  completenessOvertakenMs: 30 * 60 * 1000,
+  completenessBootsMax: 1_000_000,
+  /** Numbers that one stretch without batches counts for at most, so that a client that makes numbers up cannot drown the others. */
+  completenessGapMax: 100_000,
 
   // lake
   commitAttemptsMax: 20,
@@ -105,3 +114,7 @@ assert(
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
+assert(
+  limits.completenessWindowMs < limits.completenessMemoryMs,
+  'the window is remembered while the valid-through time lags',
+)

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
+import { claimOf } from '../engine/index.ts'
 import type { Lake, TableState } from '../lake/index.ts'
 import { openProjectLake } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
@@ -16,11 +17,19 @@ interface Row {
   /** ISO 8601, or null while the table is empty. */
   readonly newest: string | null
   readonly snapshot: string | null
+  /** ISO 8601: the event time before which what follows holds; null while nothing is claimed (PROTOCOL.md §14). */
+  readonly validThrough: string | null
+  readonly completeShare: number | null
+  readonly completeShareMin: number | null
+  readonly landed: number | null
+  readonly expected: number | null
 }
 
 export function tablesCommand(): Command {
   return new Command('tables')
-    .description('List the tables: rows, files, bytes, newest event and current snapshot.')
+    .description(
+      'List the tables: rows, files, bytes, newest event, completeness and current snapshot.',
+    )
     .option('-p, --project <folder>', 'project folder (default: the nearest one)')
     .option('--json', 'one JSON object per table')
     .addHelpText('after', '\nExamples:\n  headwater tables\n  headwater tables --json')
@@ -50,6 +59,7 @@ async function describe(lake: Lake, table: TableState): Promise<Row> {
     const upper = file.columns.find(({ fieldId }) => fieldId === column?.id)?.upper
     if (typeof upper === 'bigint' && (newest === undefined || upper > newest)) newest = upper
   }
+  const claim = claimOf(lake.state, table.name)
   return {
     table: table.name,
     rows: table.rows,
@@ -57,6 +67,11 @@ async function describe(lake: Lake, table: TableState): Promise<Row> {
     bytes: table.bytes,
     newest: newest === undefined ? null : new Date(Number(newest / 1000n)).toISOString(),
     snapshot: table.snapshotId === undefined ? null : String(table.snapshotId),
+    validThrough: claim === undefined ? null : new Date(claim.validThrough).toISOString(),
+    completeShare: claim?.share ?? null,
+    completeShareMin: claim?.least ?? null,
+    landed: claim?.landed ?? null,
+    expected: claim?.expected ?? null,
   }
 }
 
@@ -67,8 +82,25 @@ function text(rows: readonly Row[]): string {
     grouped(row.files),
     size(row.bytes),
     row.newest ?? '',
+    row.validThrough ?? '',
+    percent(row.completeShare),
     row.snapshot ?? '',
   ])
-  const columns = ['table', 'rows', 'files', 'size', 'newest', 'snapshot']
-  return `${textTable(columns, cells, [false, true, true, true, false, true])}\n`
+  const columns = [
+    'table',
+    'rows',
+    'files',
+    'size',
+    'newest',
+    'valid through',
+    'complete',
+    'snapshot',
+  ]
+  const numeric = [false, true, true, true, false, false, true, true]
+  return `${textTable(columns, cells, numeric)}\n`
+}
+
+/** Rounded down, so that 100 % says that nothing is missing. */
+function percent(share: number | null): string {
+  return share === null ? '' : `${(Math.floor(share * 10_000 + 1e-6) / 100).toFixed(2)} %`
 }

@@ -20,10 +20,18 @@ export interface Reading {
   readonly read: () => number
 }
 
+/** Numbers by table that are read when they are scraped. */
+export interface TableReading {
+  readonly name: string
+  readonly help: string
+  readonly read: () => ReadonlyMap<string, number>
+}
+
 export interface MetricsOptions {
   readonly intake: IntakeCounts
   readonly door: DoorCounts
   readonly gauges: readonly Reading[]
+  readonly tables: readonly TableReading[]
 }
 
 export function createMetrics(options: MetricsOptions): Registry {
@@ -87,7 +95,17 @@ export function createMetrics(options: MetricsOptions): Registry {
     const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
     collecting(gauge, () => gauge.set(read()))
   }
+  for (const reading of options.tables) byTable(registry, reading)
   return registry
+}
+
+function byTable(registry: Registry, { name, help, read }: TableReading): void {
+  const options = { labelNames: ['table'], registers: [registry] }
+  const gauge = new Gauge({ name: `headwater_${name}`, help, ...options })
+  collecting(gauge, () => {
+    gauge.reset()
+    for (const [table, value] of read()) gauge.set({ table }, value)
+  })
 }
 
 function labelled(

@@ -28,6 +28,8 @@ export interface BatchRow {
   /** event_time of an event is `timeBase + at`, ms since 1970 (PROTOCOL.md §6). */
   readonly timeBase: number
   readonly received: number
+  /** Latest event time so far, µs since 1970; -Infinity before the first. */
+  newest: number
   /** One byte per number of the batch: 1 where an event already has it. */
   readonly seen: Uint8Array
   /** Unknown members of the context, by `ctx.<name>`. */
@@ -191,6 +193,7 @@ export class EventTable {
     if (this.#micros.length < n.length) this.#micros = new Float64Array(n.length * 2)
     const micros = this.#micros
     let rejected: Rejected[] | undefined
+    let { newest } = batch
     for (let i = 0; i < n.length; i++) {
       const offset = n[i]
       const time = at[i]
@@ -204,10 +207,11 @@ export class EventTable {
         micros[i] = typeof time === 'number' ? Math.round((timeBase + time) * 1000) : NaN
         if (!(micros[i]! >= earliest && micros[i]! <= latest)) {
           bad = { code: 'time_invalid', field: 'at', message: `at ${show(time)} has no time` }
-        }
+        } else if (micros[i]! > newest) newest = micros[i]!
       }
       if (bad !== undefined) (rejected ??= []).push({ index: i, ...bad })
     }
+    batch.newest = newest
     return rejected
   }
 

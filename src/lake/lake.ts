@@ -36,6 +36,8 @@ export interface LakeChange {
   readonly offset: number
   /** Added to the snapshot summary of every table that changes. */
   readonly summary?: Readonly<Record<string, string>>
+  /** Added to the snapshot summary of one table. */
+  readonly summaries?: ReadonlyMap<string, Readonly<Record<string, string>>>
 }
 
 export interface TableState {
@@ -52,6 +54,8 @@ export interface TableState {
   readonly rows: number
   readonly files: number
   readonly bytes: number
+  /** Summary of the newest snapshot that says how complete the table is (PROTOCOL.md §14); empty where none does. */
+  readonly claims: Readonly<Record<string, string>>
 }
 
 /** One consistent view of every table. Never changes. */

@@ -124,8 +124,13 @@ function stateOf({ name, metadata }: Table): TableState {
     rows: total('total-records'),
     files: total('total-data-files'),
     bytes: total('total-files-size'),
+    claims:
+      metadata.snapshots.findLast(({ summary }) => VALID_THROUGH in summary)?.summary ?? NO_CLAIMS,
   }
 }
+
+const VALID_THROUGH = 'headwater.valid-through-ms'
+const NO_CLAIMS = {}
 
 class FileLake implements Lake {
   readonly #options: LakeOptions
@@ -304,7 +309,11 @@ class FileLake implements Lake {
     if (appended !== undefined && appended.length > 0) {
       const ready = prepared.get(name) ?? (await prepareAppend(base, appended, { storage, random }))
       prepared.set(name, ready)
-      const summary = { 'headwater.offset': String(change.offset), ...change.summary }
+      const summary = {
+        'headwater.offset': String(change.offset),
+        ...change.summary,
+        ...change.summaries?.get(name),
+      }
       const staged = await stageAppend(base, metadata, ready, now, summary, { storage, random })
       manifests = staged.manifests
       metadata = expireSnapshots(staged.metadata, now)

@@ -21,6 +21,29 @@ const http = z
   })
   .prefault({})
 
+const completeness = z
+  .strictObject({
+    objective: z
+      .number()
+      .min(0.5)
+      .max(1)
+      .default(0.999)
+      .describe('Share of devices and of their events that must have come for a time to be valid.'),
+    silenceMs: z
+      .int()
+      .min(1000)
+      .max(limits.completenessMemoryMs)
+      .default(60_000)
+      .describe('A device not heard of for so long is idle or offline and is not waited for.'),
+    patienceMs: z
+      .int()
+      .min(1000)
+      .max(limits.completenessMemoryMs)
+      .default(600_000)
+      .describe('Batches that later ones overtook are waited for so long, then count as lost.'),
+  })
+  .prefault({})
+
 const engine = z
   .strictObject({
     epochMs: z
@@ -36,6 +59,7 @@ const engine = z
       .default(0.7)
       .describe('Share of the time that writing files may take before commits are spaced out.'),
     writers: z.int().min(1).max(64).default(2).describe('Tables written side by side.'),
+    completeness: completeness.describe('When a time counts as complete (PROTOCOL.md §14).'),
   })
   .prefault({})
 

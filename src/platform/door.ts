@@ -11,6 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
+import { claimOf, type Completeness } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
@@ -21,6 +22,7 @@ export interface DoorOptions {
   readonly intake: Intake
   readonly counts: IntakeCounts
   readonly admission: Admission
+  readonly completeness: Completeness
   readonly log: Log
   readonly lake: Lake
   readonly development: boolean
@@ -42,6 +44,13 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
     intake: counts,
     door,
     gauges: gauges(options, () => collector),
+    tables: [
+      {
+        name: 'complete_share',
+        help: 'Share of the expected events of a table that landed, as its snapshot says.',
+        read: () => completeShares(options.lake),
+      },
+    ],
   })
   collector = createCollector({
     intake,
@@ -61,8 +70,18 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   }
 }
 
+/** Share landed of what is expected, by table. */
+function completeShares({ state }: Lake): ReadonlyMap<string, number> {
+  const shares = new Map<string, number>()
+  for (const name of state.tables.keys()) {
+    const share = claimOf(state, name)?.share
+    if (share !== undefined) shares.set(name, share)
+  }
+  return shares
+}
+
 function gauges(
-  { admission, log, lake, intake, engineFailure }: DoorOptions,
+  { admission, completeness, log, lake, intake, engineFailure }: DoorOptions,
   collector: () => Collector | undefined,
 ): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
@@ -100,6 +119,16 @@ function gauges(
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
+    {
+      name: 'active_boots',
+      help: 'Boots heard of within the silence.',
+      read: () => completeness.active,
+    },
+    {
+      name: 'valid_through_seconds',
+      help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
+      read: () => (claimOf(lake.state, 'batches')?.validThrough ?? 0) / 1000,
+    },
   ]
 }
 

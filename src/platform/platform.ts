@@ -9,7 +9,14 @@ import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
-import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
+import {
+  type CommitReport,
+  Completeness,
+  EpochQueue,
+  EpochRunner,
+  knownBatches,
+  recentEntries,
+} from '../engine/index.ts'
 import { type Lake, localStorage, openLake } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { openDoor, type Door } from './door.ts'
@@ -47,6 +54,7 @@ interface Core {
   readonly log: Log
   readonly runner: EpochRunner
   readonly admission: Admission
+  readonly completeness: Completeness
   readonly replayed: number
 }
 
@@ -54,7 +62,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   const counts = new IntakeCounts()
   const core = await openCore(options, counts)
   if (!core.ok) return core
-  const { lake, log, runner, admission, replayed } = core.value
+  const { lake, log, runner, admission, completeness, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
@@ -66,6 +74,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     intake,
     counts,
     admission,
+    completeness,
     log,
     lake,
     engineFailure: () => runner.failure,
@@ -115,6 +124,7 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
   })
   if (!log.ok) return closing(lake.value, log.error)
   const queue = new EpochQueue(schemas)
+  const completeness = new Completeness(project.config.engine.completeness)
   const runner = await EpochRunner.open({
     queue,
     log: log.value,
@@ -123,28 +133,38 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     clock,
     random,
     cadence: project.config.engine,
+    completeness,
     writers: project.config.engine.writers,
     onCommit: options.onCommit ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
   })
   const { development } = options
   const admission = new Admission({ schemas, epochs: queue, log: log.value, counts, development })
-  const replayed = await recover(lake.value, log.value, admission, runner)
+  const replayed = await recover(lake.value, log.value, admission, completeness, runner)
   if (!replayed.ok) {
     await runner.stop()
     await log.value.close()
     return closing(lake.value, replayed.error)
   }
-  return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+  return ok({
+    lake: lake.value,
+    log: log.value,
+    runner,
+    admission,
+    completeness,
+    replayed: replayed.value,
+  })
 }
 
 async function recover(
   lake: Lake,
   log: Log,
   admission: Admission,
+  completeness: Completeness,
   runner: EpochRunner,
 ): Promise<Result<number>> {
   try {
+    for (const entry of await recentEntries(lake)) completeness.fold(entry)
     for (const { boot, seq, first, count, fingerprint } of await knownBatches(lake)) {
       admission.recall({ boot: bootWords(boot), seq, first, count }, fingerprint)
     }

@@ -72,6 +72,7 @@ const notCodes = new Set([
   'too_large',
   'not_encodable',
   'event_time',
+  'event_to',
   'event_time_error',
   'received_at',
   'bytes_total',

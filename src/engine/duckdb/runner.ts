@@ -7,10 +7,13 @@ import { limits } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import type { Epoch } from '../../columns/epoch.ts'
+import { ledgerEntries } from '../../columns/ledger-entry.ts'
 import type { RowSet } from '../../columns/table.ts'
 import type { DataFile, Lake, LakeChange } from '../../lake/lake.ts'
 import type { Log } from '../../log/log.ts'
 import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
+import type { Completeness } from '../completeness.ts'
+import { claimSummaries } from '../claims.ts'
 import type { EpochQueue } from '../epochs.ts'
 import { type Duck, openDuck } from './instance.ts'
 import { ParquetWriter } from './parquet.ts'
@@ -39,6 +42,7 @@ export interface RunnerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly cadence: CadenceOptions
+  readonly completeness: Completeness
   /** Tables written side by side. */
   readonly writers: number
   readonly onCommit: (report: CommitReport) => void
@@ -178,8 +182,15 @@ export class EpochRunner {
     await epoch.settled
     const written = await this.#write(epoch)
     if (!written.ok) return written.error
-    const offset = Math.max(epoch.end, this.#options.lake.state.offset)
-    return { schemas: [], appends: written.value, offset }
+    const { completeness, lake } = this.#options
+    // A batch that was folded by an attempt that failed changes nothing when it is folded again.
+    for (const entry of ledgerEntries(epoch.batches)) completeness.fold(entry)
+    return {
+      schemas: [],
+      appends: written.value,
+      offset: Math.max(epoch.end, lake.state.offset),
+      summaries: claimSummaries(completeness.claim(), written.value.keys()),
+    }
   }
 
   /** One file per table and day; all or none of them stay. */
