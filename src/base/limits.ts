@@ -70,9 +70,15 @@ export const limits = {
   dictionaryCharsMax: 16 * MiB,
   epochRetryMsMin: 250,
   epochRetryMsMax: 10_000,
-  /** How far event_time may lie from received_at before the event is quarantined. */
+  /** How far event_time may lie from received_at at most before it is received_at, with a flag; the configuration may say less. */
   eventTimePastDaysMax: 3660,
   eventTimeFutureMsMax: 24 * 3600 * 1000,
+  /** Files for days other than yesterday, today and tomorrow that one batch may open; more of its events land on the day of receipt. */
+  batchLateFilesMax: 50,
+  /** Such files of one epoch after which batches that would open another wait. */
+  epochLateFilesMax: 100,
+  /** Days whose memory a table keeps for the next epoch. */
+  spareDaysMax: 4,
   /** Events before the valid-through time whose share a snapshot states (PROTOCOL.md §14). */
   completenessWindowMs: 3600 * 1000,
   /** How long numbers and boots are remembered for it. */
@@ -114,6 +120,11 @@ assert(
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
+assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch is never spread')
+assert(
+  limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,
+  'late days alone do not close an epoch',
+)
 assert(
   limits.completenessWindowMs < limits.completenessMemoryMs,
   'the window is remembered while the valid-through time lags',

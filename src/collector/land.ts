@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Epoch } from '../columns/epoch.ts'
-import type { BatchRow, Chunk, Rejected } from '../columns/events.ts'
+import { type BatchRow, type Chunk, isLate, type Rejected } from '../columns/events.ts'
 import { bootZero } from '../columns/ledger-entry.ts'
 import type { BatchPart } from './decode.ts'
 import type { RequestFacts } from './intake.ts'
@@ -46,6 +46,13 @@ export interface Ground {
   readonly ledger: Ledger
   /** Event type, old names included → its current name. */
   readonly names: ReadonlyMap<string, string>
+  readonly times: TimeRange
+}
+
+/** How far from its receipt an event may claim to have happened (PROTOCOL.md §6). */
+export interface TimeRange {
+  readonly pastDays: number
+  readonly futureMs: number
 }
 
 /** What a batch has in quarantine so far; `events` of each row is settled when the batch is closed. */
@@ -66,7 +73,7 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
     const reason = { code: 'context_invalid', ...context.problem } as const
     return quarantineBatch(ground, arrival, row, reason, NO_TYPES)
   }
-  const batch = batchRow(arrival, row, context.extra)
+  const batch = batchRow(arrival, row, context.extra, ground.times)
   const unknown = new Set<string>(Object.keys(context.extra ?? {}))
   const held: Held[] = []
   const types: TypeCount[] = []
@@ -90,6 +97,7 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
   }
 }
 
+const DAY_MS = 86_400_000
 const NONE: readonly string[] = []
 const NO_TYPES: readonly TypeCount[] = []
 
@@ -149,9 +157,10 @@ function outcome(
 }
 
 function batchRow(
-  { part: { header }, facts }: Arrival,
+  { part: { header }, facts }: Pick<Arrival, 'part' | 'facts'>,
   row: number,
   extra: BatchRow['extra'],
+  { pastDays, futureMs }: TimeRange,
 ): BatchRow {
   return {
     row,
@@ -159,10 +168,32 @@ function batchRow(
     count: header.count,
     timeBase: bootZero({ received: facts.received, ...header }),
     received: facts.received,
+    earliest: (facts.received - pastDays * DAY_MS) * 1000,
+    latest: (facts.received + futureMs) * 1000,
+    late: undefined,
     newest: -Infinity,
     seen: new Uint8Array(header.count),
     extra,
   }
+}
+
+/** Whether the batch would open a file for a day far from its receipt that the epoch has not. */
+export function opensLateFile(
+  ground: Ground,
+  { part, facts }: Pick<Arrival, 'part' | 'facts'>,
+): boolean {
+  const { timeBase, earliest, latest } = batchRow({ part, facts }, 0, undefined, ground.times)
+  return part.chunks.some(({ type, at }) => {
+    const name = typeof type === 'string' ? ground.names.get(type) : undefined
+    const table = name === undefined ? undefined : ground.epoch.table(name)
+    if (table === undefined || !Array.isArray(at)) return false
+    return at.some((time) => {
+      const micros = (timeBase + Number(time)) * 1000
+      if (!(micros >= earliest && micros <= latest)) return false
+      const day = Math.floor(micros / (DAY_MS * 1000))
+      return isLate(day, facts.received) && !table.days.has(day)
+    })
+  })
 }
 
 /** Lands one chunk: counts what landed in `types`, and adds the other events to `held`. */

@@ -63,6 +63,23 @@ const engine = z
   })
   .prefault({})
 
+const time = z
+  .strictObject({
+    pastDays: z
+      .int()
+      .min(1)
+      .max(limits.eventTimePastDaysMax)
+      .default(400)
+      .describe('Oldest event_time, in days before its receipt; older ones land with `time_flag`.'),
+    futureMs: z
+      .int()
+      .min(0)
+      .max(limits.eventTimeFutureMsMax)
+      .default(limits.eventTimeFutureMsMax)
+      .describe('Latest event_time, in ms after its receipt; later ones land with `time_flag`.'),
+  })
+  .prefault({})
+
 const enrich = z
   .strictObject({
     country: z
@@ -87,6 +104,7 @@ export const configSchema = z.strictObject({
     .describe('Write keys by the name of their source; none: everybody may write.'),
   http: http.describe('The collector.'),
   engine: engine.describe('The embedded engine.'),
+  time: time.describe('Which event times are believed (PROTOCOL.md §6).'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
 

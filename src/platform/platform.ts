@@ -138,8 +138,14 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     onCommit: options.onCommit ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
   })
-  const { development } = options
-  const admission = new Admission({ schemas, epochs: queue, log: log.value, counts, development })
+  const admission = new Admission({
+    schemas,
+    epochs: queue,
+    log: log.value,
+    counts,
+    development: options.development,
+    times: project.config.time,
+  })
   const replayed = await recover(lake.value, log.value, admission, completeness, runner)
   if (!replayed.ok) {
     await runner.stop()
