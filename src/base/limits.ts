@@ -61,7 +61,26 @@ export const limits = {
 
   // engine
   epochMs: 1000,
+  /** Time between commits that writing takes its time for, at most. */
   epochMsMax: 10_000,
+  /** The laxest freshness objective: rows wait in memory and in the log for it. */
+  freshnessMsMax: 600_000,
+  /** How often it is looked whether an epoch is due, at least. */
+  cadencePollMsMax: 250,
+  /** Rows of an epoch that is written whatever the objective. */
+  epochRowsFull: 1_000_000,
+  /** Commits whose freshness is remembered. */
+  freshnessCommitsMax: 600,
+  /** Files that a day of a table may have. */
+  filesPerDay: 200,
+  /** Sizes that files are merged to. */
+  mergedFileBytesMin: 1 * MiB,
+  mergedFileBytesMax: 128 * MiB,
+  /** Files of like size that become one while their day goes on. */
+  fanInMin: 4,
+  fanInMax: 64,
+  /** How far back the rate of a table is looked at; history may not go so far. */
+  rateWindowMs: 3600 * 1000,
   /** Rows in memory, over all tables, before the collector refuses more. */
   epochRowsMax: 8_000_000,
   /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
@@ -120,6 +139,11 @@ assert(
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
+assert(
+  limits.epochRowsFull < limits.epochRowsMax,
+  'a full epoch is written before rows are refused',
+)
+assert(limits.mergedFileBytesMin < limits.mergedFileBytesMax, 'file sizes have a range')
 assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch is never spread')
 assert(
   limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,

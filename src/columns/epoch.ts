@@ -65,6 +65,12 @@ export class Epoch {
     return this.#opened.late
   }
 
+  /** Tables that have rows; the ledger, which every batch has a row of, is not said. */
+  *filled(): Iterable<string> {
+    for (const [name, { days }] of this.#tables) if (days.size > 0) yield name
+    if (this.quarantine.rows > 0) yield this.quarantine.schema.name
+  }
+
   get empty(): boolean {
     return this.frames === 0
   }

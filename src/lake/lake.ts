@@ -65,6 +65,15 @@ export interface LakeState {
   readonly tables: ReadonlyMap<string, TableState>
 }
 
+/** What one append added. */
+export interface Appended {
+  /** When, ms since 1970. */
+  readonly at: number
+  readonly rows: number
+  readonly files: number
+  readonly bytes: number
+}
+
 /** A live data file of a snapshot, as a reader plans with it. */
 export interface LiveFile {
   readonly path: string
@@ -86,6 +95,8 @@ export interface Lake {
    * files of the change must stay, and the same object is to be committed again.
    */
   commit(change: LakeChange): Promise<Result<LakeState>>
+  /** What the appends of one table's snapshots in `state` added, oldest first. */
+  history(state: LakeState, table: string): readonly Appended[]
   /** Live files of one table in `state`. */
   files(state: LakeState, table: string): Promise<readonly LiveFile[]>
   close(): Promise<void>

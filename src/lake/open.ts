@@ -10,7 +10,7 @@ import type { TableSchema } from '../spec/iceberg-type.ts'
 import { type Prepared, prepareAppend, readManifest, stageAppend, type Table } from './append.ts'
 import { Catalog, type CatalogFile } from './catalog.ts'
 import { expireSnapshots, Garbage, logMetadata, removeAll } from './expire.ts'
-import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
+import type { Appended, Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { liveFile, primitiveTypes } from './manifest.ts'
 import {
   currentSchema,
@@ -99,9 +99,18 @@ async function loadVersion(
 
 function versionOf(catalog: CatalogFile, tables: ReadonlyMap<string, Table>): Version {
   const states = new Map<string, TableState>()
-  for (const [name, table] of tables) states.set(name, stateOf(table))
+  for (const [name, table] of tables) states.set(name, knownStateOf(table))
   const state = { version: catalog.version, offset: catalog.offset, tables: states }
   return { catalog, tables, state }
+}
+
+/** States of tables that a commit did not change stay what they are. */
+const STATES = new WeakMap<Table, TableState>()
+
+function knownStateOf(table: Table): TableState {
+  const known = STATES.get(table) ?? stateOf(table)
+  STATES.set(table, known)
+  return known
 }
 
 function stateOf({ name, metadata }: Table): TableState {
@@ -181,6 +190,19 @@ class FileLake implements Lake {
     const done = this.#turn.then(() => this.#commit(change))
     this.#turn = done
     return done
+  }
+
+  history(state: LakeState, name: string): readonly Appended[] {
+    const table = this.#versions.get(state)?.tables.get(name)
+    if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
+    return table.metadata.snapshots
+      .filter(({ summary }) => summary['operation'] === 'append')
+      .map((snapshot) => ({
+        at: snapshot['timestamp-ms'],
+        rows: Number(snapshot.summary['added-records'] ?? 0),
+        files: Number(snapshot.summary['added-data-files'] ?? 0),
+        bytes: Number(snapshot.summary['added-files-size'] ?? 0),
+      }))
   }
 
   async files(state: LakeState, name: string): Promise<readonly LiveFile[]> {

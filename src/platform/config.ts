@@ -44,14 +44,21 @@ const completeness = z
   })
   .prefault({})
 
+const epochMs = z.int().min(50).max(limits.freshnessMsMax)
+const filesPerDay = z.int().min(1).max(1_000_000)
+
 const engine = z
   .strictObject({
-    epochMs: z
-      .int()
-      .min(50)
-      .max(limits.epochMsMax)
+    epochMs: epochMs
       .default(limits.epochMs)
-      .describe('Wanted time between commits, ms: freshness against file size.'),
+      .describe('Freshness objective, ms: from the arrival of a row until it is queryable.'),
+    filesPerDay: filesPerDay
+      .default(limits.filesPerDay)
+      .describe('Files that a day of a table may have once its small ones are merged.'),
+    tables: z
+      .record(z.string(), z.strictObject({ epochMs, filesPerDay }).partial())
+      .default({})
+      .describe('Other `epochMs` and `filesPerDay` by table.'),
     writeShare: z
       .number()
       .min(0.05)

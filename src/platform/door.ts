@@ -11,7 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
-import { claimOf, type Completeness } from '../engine/index.ts'
+import { claimOf, type Completeness, type Freshness } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
@@ -23,6 +23,7 @@ export interface DoorOptions {
   readonly counts: IntakeCounts
   readonly admission: Admission
   readonly completeness: Completeness
+  readonly freshness: Freshness
   readonly log: Log
   readonly lake: Lake
   readonly development: boolean
@@ -81,7 +82,7 @@ function completeShares({ state }: Lake): ReadonlyMap<string, number> {
 }
 
 function gauges(
-  { admission, completeness, log, lake, intake, engineFailure }: DoorOptions,
+  { admission, completeness, freshness, log, lake, intake, engineFailure }: DoorOptions,
   collector: () => Collector | undefined,
 ): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
@@ -119,6 +120,16 @@ function gauges(
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
+    {
+      name: 'freshness_p50_seconds',
+      help: 'Age of the oldest row of a commit when it became queryable, median of the latest.',
+      read: () => (freshness.quantile(0.5) ?? 0) / 1000,
+    },
+    {
+      name: 'freshness_p99_seconds',
+      help: 'The same, 99th percentile.',
+      read: () => (freshness.quantile(0.99) ?? 0) / 1000,
+    },
     {
       name: 'active_boots',
       help: 'Boots heard of within the silence.',

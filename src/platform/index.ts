@@ -2,4 +2,4 @@
 export { type Config, type FullConfig, optionDocs, readConfig } from './config.ts'
 export { openProjectLake } from './read-lake.ts'
 export { startPlatform, type Platform, type PlatformOptions } from './platform.ts'
-export { loadProject, writeLock, type Project } from './project.ts'
+export { loadConfig, loadProject, writeLock, type Project } from './project.ts'

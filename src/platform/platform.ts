@@ -5,6 +5,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import type { Schemas } from '../columns/epoch.ts'
 import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
@@ -14,6 +15,7 @@ import {
   Completeness,
   EpochQueue,
   EpochRunner,
+  Freshness,
   knownBatches,
   recentEntries,
 } from '../engine/index.ts'
@@ -60,7 +62,8 @@ interface Core {
 
 export async function startPlatform(options: PlatformOptions): Promise<Result<Platform>> {
   const counts = new IntakeCounts()
-  const core = await openCore(options, counts)
+  const freshness = new Freshness()
+  const core = await openCore(options, counts, freshness)
   if (!core.ok) return core
   const { lake, log, runner, admission, completeness, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
@@ -75,6 +78,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     counts,
     admission,
     completeness,
+    freshness,
     log,
     lake,
     engineFailure: () => runner.failure,
@@ -96,7 +100,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
 }
 
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
-async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
+async function openCore(
+  options: PlatformOptions,
+  counts: IntakeCounts,
+  freshness: Freshness,
+): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
   const root = path.join(project.data, 'lake')
@@ -109,12 +117,7 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     random,
   })
   if (!lake.ok) return lake
-  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
-  const created = await lake.value.commit({
-    schemas: tables,
-    appends: new Map(),
-    offset: lake.value.state.offset,
-  })
+  const created = await createTables(lake.value, schemas)
   if (!created.ok) return closing(lake.value, created.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
@@ -135,7 +138,10 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     cadence: project.config.engine,
     completeness,
     writers: project.config.engine.writers,
-    onCommit: options.onCommit ?? (() => {}),
+    onCommit: (report) => {
+      freshness.add(report.freshnessMs)
+      options.onCommit?.(report)
+    },
     onFailure: options.onFailure ?? (() => {}),
   })
   const admission = new Admission({
@@ -160,6 +166,11 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     completeness,
     replayed: replayed.value,
   })
+}
+
+async function createTables(lake: Lake, schemas: Schemas): Promise<Result<unknown>> {
+  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
+  return lake.commit({ schemas: tables, appends: new Map(), offset: lake.state.offset })
 }
 
 async function recover(

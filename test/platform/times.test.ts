@@ -153,7 +153,7 @@ test(
         onCommit: (report) => commits.push(report),
       }),
     )
-    const late = Array.from({ length: 10 }, (_, i) =>
+    const late = Array.from({ length: 10 }, (_batch, i) =>
       Object.fromEntries(
         Array.from({ length: 20 }, (_, j) => [
           `type_${(i * 20 + j) % TYPES}`,

@@ -11,7 +11,7 @@ import { ledgerEntries } from '../../columns/ledger-entry.ts'
 import type { RowSet } from '../../columns/table.ts'
 import type { DataFile, Lake, LakeChange } from '../../lake/lake.ts'
 import type { Log } from '../../log/log.ts'
-import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
+import { type CadenceOptions, dueInMs, strictestMs, type Writing } from '../cadence.ts'
 import type { Completeness } from '../completeness.ts'
 import { claimSummaries } from '../claims.ts'
 import type { EpochQueue } from '../epochs.ts'
@@ -33,6 +33,9 @@ export interface CommitReport {
   readonly writeMs: number
   readonly commitMs: number
 }
+
+/** How much the newest write counts in how long writes usually take. */
+const WRITE_MEMORY = 0.3
 
 export interface RunnerOptions {
   readonly queue: EpochQueue
@@ -109,19 +112,39 @@ export class EpochRunner {
 
   async #loop(): Promise<void> {
     const { queue, clock, cadence } = this.#options
-    let pauseMs = cadence.epochMs
+    const goals = [cadence.epochMs, ...Object.values(cadence.tables).map((own) => own.epochMs)]
+    const pollMs = Math.min(limits.cadencePollMsMax, ...goals.map((ms = Infinity) => ms / 4))
+    let startedAt = -Infinity
+    let usualMs = 0
     while (!this.#stopping) {
-      await this.#pause(pauseMs)
-      const epoch = queue.take()
-      if (epoch === undefined) {
-        pauseMs = cadence.epochMs
+      const dueMs = this.#dueInMs({ usualMs, sinceMs: clock.monotonic() - startedAt })
+      if (dueMs > 0) {
+        // Rows of a table with a stricter objective may come in the meantime.
+        await this.#pause(Math.min(pollMs, dueMs))
         continue
       }
-      const started = clock.monotonic()
+      const epoch = queue.take()
+      if (epoch === undefined) continue
+      startedAt = clock.monotonic()
       await this.#untilWritten(epoch)
-      const writeMs = clock.monotonic() - started
-      pauseMs = Math.max(0, nextEpochMs(cadence, writeMs) - writeMs)
+      const writeMs = clock.monotonic() - startedAt
+      usualMs = usualMs === 0 ? writeMs : usualMs + (writeMs - usualMs) * WRITE_MEMORY
     }
+  }
+
+  /** Milliseconds until the next epoch is to be written; Infinity while there is none. */
+  #dueInMs(writing: Writing): number {
+    const { queue, clock, cadence } = this.#options
+    const { next } = queue
+    if (next === undefined) return Infinity
+    const { epoch, closed } = next
+    const waiting = {
+      // The wall clock may have gone back.
+      ageMs: Math.max(0, clock.wall() - epoch.opened),
+      objectiveMs: strictestMs(cadence, epoch.filled()),
+      pressing: closed || epoch.rows >= limits.epochRowsFull,
+    }
+    return dueInMs(cadence.writeShare, waiting, writing)
   }
 
   #pause(ms: number): Promise<void> {
