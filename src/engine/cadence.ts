@@ -54,11 +54,14 @@ export interface Writing {
 /** Share of the objective that commits are apart at least: where a machine is so busy that writing takes long, oftener would make it worse. */
 const SPACING = 0.8
 
+/** Share of the objective that is aimed at, since one write is not like another. */
+const AIM = 0.95
+
 /** Milliseconds until an epoch is to be written; 0: now. */
 export function dueInMs(writeShare: number, waiting: Waiting, writing: Writing): number {
   const { ageMs, objectiveMs, pressing } = waiting
   const keepsUp = Math.min(limits.epochMsMax, writing.usualMs / writeShare)
   if (pressing) return Math.max(0, keepsUp - writing.sinceMs)
   const spacing = Math.max(keepsUp, objectiveMs * SPACING)
-  return Math.max(0, objectiveMs - writing.usualMs - ageMs, spacing - writing.sinceMs)
+  return Math.max(0, objectiveMs * AIM - writing.usualMs - ageMs, spacing - writing.sinceMs)
 }

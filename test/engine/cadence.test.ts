@@ -30,10 +30,10 @@ describe('an epoch', () => {
   const waiting = { ageMs: 0, objectiveMs: 1000, pressing: false }
 
   test('waits as long as its objective allows, less the time that writing takes', () => {
-    expect(dueInMs(0.7, waiting, IDLE)).toBe(950)
-    expect(dueInMs(0.7, { ...waiting, ageMs: 900 }, IDLE)).toBe(50)
+    expect(dueInMs(0.7, waiting, IDLE)).toBe(900)
+    expect(dueInMs(0.7, { ...waiting, ageMs: 850 }, IDLE)).toBe(50)
     expect(dueInMs(0.7, { ...waiting, ageMs: 5000 }, IDLE)).toBe(0)
-    expect(dueInMs(0.7, { ...waiting, objectiveMs: 60_000 }, IDLE)).toBe(59_950)
+    expect(dueInMs(0.7, { ...waiting, objectiveMs: 60_000 }, IDLE)).toBe(56_950)
   })
 
   test('that is full or closed does not wait for its objective', () => {
