@@ -64,13 +64,13 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
   watch.stop()
 }
 
-/** Three queries that work on any project, the first one on what it has most of. */
+/** Three queries that work on any project, short enough to be pasted from a narrow terminal. */
 function queries({ specs }: Project): string[] {
   const [first = 'batches'] = [...specs.events.keys()]
   return [
-    `npx headwater sql "select type, count(*) as events, max(event_time) as newest from events group by all order by 2 desc"`,
-    `npx headwater sql "select * from ${first} order by event_time desc limit 5"`,
-    `npx headwater sql "select reason, type, field, sum(events) as events from quarantine group by all order by 4 desc"`,
+    `npx headwater sql "select type, count(*) from events group by all"`,
+    `npx headwater sql "select * from ${first} limit 5"`,
+    `npx headwater sql "select reason, sum(events) from quarantine group by 1"`,
   ]
 }
 

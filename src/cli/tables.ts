@@ -18,7 +18,7 @@ interface Row {
   /** ISO 8601, or null while the table is empty. */
   readonly newest: string | null
   readonly snapshot: string | null
-  /** ISO 8601: the event time before which what follows holds; null while nothing is claimed (PROTOCOL.md §14). */
+  /** ISO 8601: the event time before which what follows holds; null while nothing is claimed (PROTOCOL.md §15). */
   readonly validThrough: string | null
   readonly completeShare: number | null
   readonly completeShareMin: number | null
@@ -76,7 +76,8 @@ export function tablesCommand(): Command {
       const rows: Row[] = []
       for (const table of tables) rows.push(await describe(lake, table))
       if (options.why === true) {
-        const pilots = await pilotTables(lake, config.engine, systemClock.wall())
+        const choices = { goals: config.engine, merging: config.maintenance }
+        const pilots = await pilotTables(lake, choices, systemClock.wall())
         const whys = rows.map((row) =>
           whyRow(
             row,

@@ -1,4 +1,5 @@
 /** Tables for terminals: plain columns, numbers to the right. */
+import { styleText } from 'node:util'
 import Table from 'cli-table3'
 
 const PLAIN = {
@@ -26,9 +27,10 @@ export function textTable(
   numeric: readonly boolean[],
 ): string {
   const table = new Table({
-    head: [...columns],
+    // Bold on a terminal only: styleText looks at what stdout is.
+    head: columns.map((column) => styleText('bold', column)),
     colAligns: numeric.map((right) => (right ? 'right' : 'left')),
-    style: { head: ['bold'], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     chars: PLAIN,
   })
   for (const row of rows) table.push([...row])

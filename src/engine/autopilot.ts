@@ -45,19 +45,30 @@ export function rateOf(history: readonly Appended[], now: number, windowMs: numb
   }
 }
 
+/** What merging goes by unless a budget wants more of it. */
+export interface MergeDefaults {
+  /** Size of a finished file, bytes. */
+  readonly targetBytes: number
+  /** Fan-in, where the configuration names one. */
+  readonly fanIn?: number | undefined
+}
+
 /**
  * The plan for a table. Every commit writes a file of each table that has rows, so freshness decides how many files are written;
- * the budget decides how they are merged. Half of it is for finished files: a day's bytes in as many files, within sizes that read
- * well. The other half is for files on their way there, of which each of a few size classes has fewer than the fan-in.
+ * the budget decides how they are merged. Half of it is for finished files, which grow beyond the usual size where a day would have
+ * more of them. The other half is for files on their way there: each of a few size classes has fewer than the fan-in, and the larger
+ * that may be, the less often a row is written again.
  */
-export function planTable(goal: TableGoal, rate: Rate): TablePlan {
+export function planFiles(goal: TableGoal, rate: Rate, defaults: MergeDefaults): TablePlan {
   const { filesPerSecond, bytesPerSecond } = rate
   const half = Math.max(1, goal.filesPerDay / 2)
   const bytesPerDay = bytesPerSecond * DAY_SECONDS
-  const fileBytes = Math.round(within(bytesPerDay / half, MERGED_BYTES))
-  const fanIn = Math.floor(within(half / SIZE_CLASSES, FAN_IN))
+  const most = Math.max(defaults.targetBytes, limits.targetBytesMax)
+  const fileBytes = Math.round(within(bytesPerDay / half, defaults.targetBytes, most))
+  const fanIn =
+    defaults.fanIn ?? Math.floor(within(half / SIZE_CLASSES, limits.fanInMin, limits.fanInMax))
   const writtenPerDay = filesPerSecond * DAY_SECONDS
-  const merged = Math.ceil(bytesPerDay / fileBytes) + SIZE_CLASSES * (fanIn - 1)
+  const merged = Math.ceil(bytesPerDay / (FINISHED * fileBytes)) + SIZE_CLASSES * (fanIn - 1)
   return {
     goal,
     rate,
@@ -71,10 +82,10 @@ export function planTable(goal: TableGoal, rate: Rate): TablePlan {
 
 /** Classes of size that compaction knows, each fan-in times the one below; the smallest are one class. */
 const SIZE_CLASSES = 3
-const MERGED_BYTES = [limits.mergedFileBytesMin, limits.mergedFileBytesMax] as const
-const FAN_IN = [limits.fanInMin, limits.fanInMax] as const
+/** A file of this share of the size aimed at is finished (lake/maintain/plan.ts). */
+export const FINISHED = 0.75
 
-function within(value: number, [least, most]: readonly [number, number]): number {
+function within(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value))
 }
 
@@ -97,13 +108,7 @@ export function explain(table: string, plan: TablePlan, today: Today, driver?: s
       todayText(today, goal),
     ]
   }
-  const wanted = (rate.bytesPerSecond * DAY_SECONDS) / Math.max(1, goal.filesPerDay / 2)
-  const bounded =
-    wanted > fileBytes
-      ? ', the largest that reads well, though the budget would want more'
-      : wanted < fileBytes
-        ? ', the smallest that is worth having; so there are fewer files than the budget allows'
-        : `: half the budget for a day of ${bytesText(rate.bytesPerSecond * DAY_SECONDS)}`
+  const bytesPerDay = rate.bytesPerSecond * DAY_SECONDS
   const fits = livePerDay <= goal.filesPerDay ? 'within' : 'over'
   return [
     `${table} gets ${rateText(rate.rowsPerSecond)} (${over}).`,
@@ -112,7 +117,7 @@ export function explain(table: string, plan: TablePlan, today: Today, driver?: s
         ? '.'
         : `; ${driver}, which has rows too, wants it sooner, and a commit writes all tables that have rows.`),
     `So a file of it is written every ${duration(cadenceSeconds)}: ${count(writtenPerDay)} a day.`,
-    `Files are merged to ${bytesText(fileBytes)}${bounded}.`,
+    `A day of ${bytesText(bytesPerDay)} is merged to files of ${bytesText(fileBytes)}.`,
     `Maintenance merges ${fanIn} files of like size while the day goes on, which keeps at most ${count(livePerDay)} files a day, ` +
       `${fits} the budget of ${count(goal.filesPerDay)}.`,
     todayText(today, goal),

@@ -1,4 +1,4 @@
-/** What snapshots say of completeness, as properties of their summaries (PROTOCOL.md §14): written here, and read back. */
+/** What snapshots say of completeness, as properties of their summaries (PROTOCOL.md §15): written here, and read back. */
 import type { LakeState } from '../lake/lake.ts'
 import type { Claim, Share } from './completeness.ts'
 

@@ -1,4 +1,4 @@
-/** Reckons how complete the tables are from the numbers that devices give their events (PROTOCOL.md §14): incremental, a function of the batches alone. */
+/** Reckons how complete the tables are from the numbers that devices give their events (PROTOCOL.md §15): incremental, a function of the batches alone. */
 import { limits } from '../base/limits.ts'
 import type { LedgerEntry } from '../columns/ledger-entry.ts'
 

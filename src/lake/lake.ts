@@ -54,7 +54,7 @@ export interface TableState {
   readonly rows: number
   readonly files: number
   readonly bytes: number
-  /** Summary of the newest snapshot that says how complete the table is (PROTOCOL.md §14); empty where none does. */
+  /** Summary of the newest snapshot that says how complete the table is (PROTOCOL.md §15); empty where none does. */
   readonly claims: Readonly<Record<string, string>>
 }
 
@@ -91,7 +91,7 @@ export interface Lake {
   /** Folder in which the caller writes data files of the table before `commit`; created if missing. */
   dataFolder(table: string, day: number): Promise<string>
   /**
-   * All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). After `commit_unknown` the
+   * All of `change` or nothing, once; the commit points are in PROTOCOL.md §13 and §14. After `commit_unknown` and `lake_fenced` the
    * files of the change must stay, and the same object is to be committed again.
    */
   commit(change: LakeChange): Promise<Result<LakeState>>

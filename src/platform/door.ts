@@ -12,7 +12,7 @@ import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
 import { claimOf, type Completeness, type Freshness } from '../engine/index.ts'
-import type { Lake } from '../lake/index.ts'
+import type { Lake, MaintenanceCounts, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
 
@@ -26,6 +26,10 @@ export interface DoorOptions {
   readonly freshness: Freshness
   readonly log: Log
   readonly lake: Lake
+  /** What the REST catalog counts, where there is one. */
+  readonly catalog: RestCounts | undefined
+  /** What maintenance counts, where the lake is maintained here. */
+  readonly maintenance: MaintenanceCounts | undefined
   readonly development: boolean
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
@@ -44,6 +48,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   const registry = createMetrics({
     intake: counts,
     door,
+    maintenance: options.maintenance,
     gauges: gauges(options, () => collector),
     tables: [
       {
@@ -81,10 +86,8 @@ function completeShares({ state }: Lake): ReadonlyMap<string, number> {
   return shares
 }
 
-function gauges(
-  { admission, completeness, freshness, log, lake, intake, engineFailure }: DoorOptions,
-  collector: () => Collector | undefined,
-): Reading[] {
+function gauges(options: DoorOptions, collector: () => Collector | undefined): Reading[] {
+  const { admission, completeness, freshness, log, lake, catalog, intake, engineFailure } = options
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
     [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
   return [
@@ -139,6 +142,33 @@ function gauges(
       name: 'valid_through_seconds',
       help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
       read: () => (claimOf(lake.state, 'batches')?.validThrough ?? 0) / 1000,
+    },
+    ...(catalog === undefined ? [] : catalogGauges(catalog)),
+  ]
+}
+
+function catalogGauges(counts: RestCounts): Reading[] {
+  const failures = (): number =>
+    [...counts.responses].reduce((sum, [status, count]) => sum + (status >= 500 ? count : 0), 0)
+  const answers = (): number => [...counts.responses.values()].reduce((sum, each) => sum + each, 0)
+  return [
+    { name: 'catalog_answers', help: 'Answers of the REST catalog.', read: answers },
+    { name: 'catalog_failures', help: 'Answers with a status of 5xx.', read: failures },
+    { name: 'catalog_commits', help: 'Commits of other engines.', read: () => counts.commits },
+    {
+      name: 'catalog_conflicts',
+      help: 'Commits of other engines that have to be made again.',
+      read: () => counts.conflicts,
+    },
+    {
+      name: 'catalog_reports',
+      help: 'Scan and commit reports of other engines.',
+      read: () => counts.reports,
+    },
+    {
+      name: 'catalog_purged_objects',
+      help: 'Objects of purged tables that were removed.',
+      read: () => counts.purgedObjects,
     },
   ]
 }

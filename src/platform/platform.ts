@@ -19,10 +19,13 @@ import {
   knownBatches,
   recentEntries,
 } from '../engine/index.ts'
-import { type Lake, localStorage, openLake } from '../lake/index.ts'
+import type { CatalogLake, Lake, Maintainer } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
+import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
+import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
+import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
 
 export interface PlatformOptions {
@@ -34,14 +37,20 @@ export interface PlatformOptions {
   readonly development: boolean
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
+  /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */
+  readonly onMaintenanceFailure?: (table: string, failure: HeadwaterError) => void
 }
 
 export interface Platform {
   /** Where events are sent, such as `http://127.0.0.1:8642`. */
   readonly url: string
+  /** Where other engines find the tables, such as `http://127.0.0.1:8643/iceberg`; undefined where another catalog has them. */
+  readonly catalogUrl: string | undefined
   readonly counts: IntakeCounts
   readonly lake: Lake
   readonly log: Log
+  /** Undefined where somebody else's catalog keeps the tables. */
+  readonly maintainer: Maintainer | undefined
   /** Frames of the log that were landed again at the start. */
   readonly replayed: number
   /** Why events cannot be taken now; empty when they can. */
@@ -57,6 +66,8 @@ interface Core {
   readonly runner: EpochRunner
   readonly admission: Admission
   readonly completeness: Completeness
+  /** Undefined where somebody else's catalog keeps the tables. */
+  readonly maintainer: Maintainer | undefined
   readonly replayed: number
 }
 
@@ -65,12 +76,17 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   const freshness = new Freshness()
   const core = await openCore(options, counts, freshness)
   if (!core.ok) return core
-  const { lake, log, runner, admission, completeness, replayed } = core.value
+  const { lake, log, runner, admission, completeness, maintainer, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
     corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
     ready,
+  }
+  const catalog = await catalogOf(options, lake)
+  if (!catalog.ok) {
+    await closeCore(core.value)
+    return catalog
   }
   const door = await openDoor({
     ...options,
@@ -81,22 +97,38 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     freshness,
     log,
     lake,
+    catalog: catalog.value?.counts,
+    maintenance: maintainer?.counts,
     engineFailure: () => runner.failure,
   })
   if (!door.ok) {
+    await catalog.value?.close()
     await closeCore(core.value)
     return door
   }
   runner.start()
+  if (options.project.config.maintenance.enabled) maintainer?.start()
   return ok({
     url: door.value.url,
+    catalogUrl: catalog.value?.url,
     counts,
     lake,
     log,
+    maintainer,
     replayed,
     ready,
-    close: () => closeAll(door.value, core.value),
+    close: () => closeAll(door.value, catalog.value, core.value),
   })
+}
+
+/** The REST catalog of a lake that is its own; undefined where there is none. */
+async function catalogOf(
+  options: PlatformOptions,
+  lake: Lake | CatalogLake,
+): Promise<Result<CatalogDoor | undefined>> {
+  if (!('catalog' in lake) || !options.project.config.catalog.enabled) return ok(undefined)
+  const onFailure = options.onFailure ?? ((): void => {})
+  return openCatalogDoor({ ...options, lake: lake.catalog, onFailure })
 }
 
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
@@ -107,15 +139,7 @@ async function openCore(
 ): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const root = path.join(project.data, 'lake')
-  const lake = await openLake({
-    storage: localStorage(root, files, random),
-    lock: root,
-    namespace: project.config.namespace,
-    files,
-    clock,
-    random,
-  })
+  const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
   const created = await createTables(lake.value, schemas)
   if (!created.ok) return closing(lake.value, created.error)
@@ -158,12 +182,20 @@ async function openCore(
     await log.value.close()
     return closing(lake.value, replayed.error)
   }
+  const maintainer = projectMaintainer({
+    ...options,
+    ...project,
+    lake: lake.value,
+    busy: () => runner.writing || queue.behind,
+    onFailure: options.onMaintenanceFailure ?? (() => {}),
+  })
   return ok({
     lake: lake.value,
     log: log.value,
     runner,
     admission,
     completeness,
+    maintainer,
     replayed: replayed.value,
   })
 }
@@ -207,19 +239,22 @@ async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<neve
 }
 
 async function closeCore(core: Core): Promise<void> {
+  await core.maintainer?.stop()
   await core.runner.stop()
   await core.log.close()
   await core.lake.close()
 }
 
-async function closeAll(door: Door, core: Core): Promise<void> {
-  await door.close()
+async function closeAll(door: Door, catalog: CatalogDoor | undefined, core: Core): Promise<void> {
+  await Promise.all([door.close(), catalog?.close()])
   await closeCore(core)
 }
 
 /** Events are taken while the log has room for them, even if the lake refuses for a while; when it no longer has, both are said. */
 function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
   const reasons = admission.ready()
+  // What is taken now could land only after somebody has decided whose the lake is.
+  if (runner.failure?.code === 'lake_locked') return [...reasons, runner.failure.message]
   if (reasons.length === 0 || runner.failure === undefined) return reasons
   return [...reasons, runner.failure.message]
 }

@@ -13,7 +13,7 @@ import {
 const MINUTE = 60_000
 const START = Date.UTC(2026, 0, 1, 0, 0, 20)
 
-/** The claim by definition (PROTOCOL.md §14), from all batches at once. */
+/** The claim by definition (PROTOCOL.md §15), from all batches at once. */
 function counted(arrivals: readonly LedgerEntry[], options: CompletenessOptions): Claim {
   const asOf = Math.max(...arrivals.map(({ received }) => received))
   const firstMinute = Math.floor((asOf - limits.completenessMemoryMs) / MINUTE)

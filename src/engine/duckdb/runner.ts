@@ -59,6 +59,7 @@ export class EpochRunner {
   #running: Promise<void> | undefined
   #stopping = false
   #failure: HeadwaterError | undefined
+  #writing = false
   /** A commit whose outcome the lake could not make sure of. */
   #unsure: LakeChange | undefined
   #wake: () => void = () => {}
@@ -83,6 +84,11 @@ export class EpochRunner {
   /** Why the last attempt failed; undefined once one succeeds. */
   get failure(): HeadwaterError | undefined {
     return this.#failure
+  }
+
+  /** Whether an epoch is being written now. */
+  get writing(): boolean {
+    return this.#writing
   }
 
   /** Starts writing epochs at the cadence, until `stop`. */
@@ -171,6 +177,15 @@ export class EpochRunner {
   }
 
   async #attempt(epoch: Epoch): Promise<Result<void>> {
+    this.#writing = true
+    try {
+      return await this.#writeEpoch(epoch)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  async #writeEpoch(epoch: Epoch): Promise<Result<void>> {
     const { queue, lake, log, clock } = this.#options
     const started = clock.monotonic()
     const change = this.#unsure ?? (await this.#change(epoch))
@@ -180,7 +195,7 @@ export class EpochRunner {
     }
     const writtenAt = clock.monotonic()
     const committed = await lake.commit(change)
-    this.#unsure = !committed.ok && committed.error.code === 'commit_unknown' ? change : undefined
+    this.#unsure = !committed.ok && mayStand(committed.error) ? change : undefined
     if (!committed.ok) {
       this.#failure = committed.error
       if (this.#unsure === undefined) await this.#discard(change.appends)
@@ -247,6 +262,11 @@ export class EpochRunner {
       await this.#options.files.remove(file.path).catch(() => undefined)
     }
   }
+}
+
+/** Whether some tables may name the files of a change that failed so. */
+function mayStand({ code }: HeadwaterError): boolean {
+  return code === 'commit_unknown' || code === 'lake_fenced'
 }
 
 interface Work {
