@@ -1,9 +1,12 @@
 /** The autopilot in a running platform: rows wait as long as their tables' objectives allow, and `tables --why` tells. */
 import { randomBytes } from 'node:crypto'
 import { afterAll, expect, test } from 'vitest'
-import type { Config, Platform } from '../../src/platform/index.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { nodeFiles } from '../../src/base/node/files.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import { type Config, openMaintenance, type Platform } from '../../src/platform/index.ts'
 import { defineEvent, int } from '../../src/spec/index.ts'
-import { landed, projectOf, start } from '../support/platform.ts'
+import { landed, projectOf, start, unwrap } from '../support/platform.ts'
 import { headwater, temporaryFolder, writeProject } from '../support/project.ts'
 
 const specs = {
@@ -67,6 +70,13 @@ test('a table that may wait waits, until another one does not', async () => {
   expect(rows.map(({ table }) => table)).toEqual(['batches', 'quarantine', 'quick', 'slow'])
   expect(rows[3]).toMatchObject({ objectiveMs: 600_000, filesPerDay: 50, filesToday: 2, rows: 3 })
   expect(rows[2]).toMatchObject({ objectiveMs: 100, filesPerDay: 200, filesToday: 1 })
+  // Maintenance goes by the same plan: half of a budget of 50 files over three classes of size.
+  const ports = { files: nodeFiles, clock: systemClock, random: seededRandom(1), readOnly: true }
+  const maintenance = unwrap(await openMaintenance(folder, ports))
+  expect(maintenance.policyOf('slow').fanIn).toBe(8)
+  expect(maintenance.policyOf('quick').fanIn).toBe(33)
+  expect(rows.map(({ fanIn }) => fanIn)).toEqual([33, 33, 33, 8])
+  await maintenance.close()
   const unknown = await headwater(folder, ['tables', 'nothing'])
   expect(unknown.code).not.toBe(0)
   expect(unknown.stderr).toContain('table_unknown')
