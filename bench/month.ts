@@ -16,6 +16,8 @@ import {
 import { limits } from '../src/base/limits.ts'
 import type { TableSchema } from '../src/spec/iceberg-type.ts'
 
+/** Files of like size that become one: the plan for the default budget is laxer. */
+const FAN_IN = 16
 const DAY_MS = 86_400_000
 const TABLE = 'events'
 /** A second's rows: with it a day makes 8.6 GB. */
@@ -125,11 +127,11 @@ class World {
       lake: lake.value,
       files: nodeFiles,
       clock,
-      policy: {
+      policyOf: () => ({
         targetBytes: limits.targetBytes,
-        fanIn: limits.compactFanIn,
+        fanIn: FAN_IN,
         settleMs: limits.settleMs,
-      },
+      }),
       share: 0.2,
       sweepEveryMs: DAY_MS / 2,
       busy: () => false,

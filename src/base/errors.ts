@@ -75,6 +75,11 @@ export const ERRORS = {
     'Do not send it again; its bytes are in quarantine. See PROTOCOL.md §2.',
   ),
   overloaded: external(429, 'The collector is at its limit.', 'Send again after Retry-After.'),
+  late_days_busy: external(
+    429,
+    'Too many days of the past are being written at once.',
+    'Send again after Retry-After; events of today are taken.',
+  ),
   not_ready: external(503, 'The platform cannot take events now.', 'Send again after Retry-After.'),
   draining: external(503, 'The platform is shutting down.', 'Send again after Retry-After.'),
 

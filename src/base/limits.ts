@@ -61,7 +61,23 @@ export const limits = {
 
   // engine
   epochMs: 1000,
+  /** Time between commits that writing takes its time for, at most. */
   epochMsMax: 10_000,
+  /** The laxest freshness objective: rows wait in memory and in the log for it. */
+  freshnessMsMax: 600_000,
+  /** How often it is looked whether an epoch is due, at least. */
+  cadencePollMsMax: 250,
+  /** Rows of an epoch that is written whatever the objective. */
+  epochRowsFull: 1_000_000,
+  /** Commits whose freshness is remembered. */
+  freshnessCommitsMax: 600,
+  /** Files that a day of a table may have. */
+  filesPerDay: 200,
+  /** Files of like size that become one while their day goes on, as the budget of files has it. */
+  fanInMin: 4,
+  fanInMax: 64,
+  /** How far back the rate of a table is looked at; history may not go so far. */
+  rateWindowMs: 3600 * 1000,
   /** Rows in memory, over all tables, before the collector refuses more. */
   epochRowsMax: 8_000_000,
   /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
@@ -70,9 +86,24 @@ export const limits = {
   dictionaryCharsMax: 16 * MiB,
   epochRetryMsMin: 250,
   epochRetryMsMax: 10_000,
-  /** How far event_time may lie from received_at before the event is quarantined. */
+  /** How far event_time may lie from received_at at most before it is received_at, with a flag; the configuration may say less. */
   eventTimePastDaysMax: 3660,
   eventTimeFutureMsMax: 24 * 3600 * 1000,
+  /** Files for days other than yesterday, today and tomorrow that one batch may open; more of its events land on the day of receipt. */
+  batchLateFilesMax: 50,
+  /** Such files of one epoch after which batches that would open another wait. */
+  epochLateFilesMax: 100,
+  /** Days whose memory a table keeps for the next epoch. */
+  spareDaysMax: 4,
+  /** Events before the valid-through time whose share a snapshot states (PROTOCOL.md §15). */
+  completenessWindowMs: 3600 * 1000,
+  /** How long numbers and boots are remembered for it. */
+  completenessMemoryMs: 90 * 60 * 1000,
+  /** How much more of the ledger is read at the start, so that batches that others overtook find their neighbours. */
+  completenessOvertakenMs: 30 * 60 * 1000,
+  completenessBootsMax: 1_000_000,
+  /** Numbers that one stretch without batches counts for at most, so that a client that makes numbers up cannot drown the others. */
+  completenessGapMax: 100_000,
 
   // lake
   commitAttemptsMax: 20,
@@ -134,8 +165,6 @@ export const limits = {
   targetBytes: 128 * MiB,
   targetBytesMin: 1 * MiB,
   targetBytesMax: 1024 * MiB,
-  /** Files of like size that become one while their day goes on. */
-  compactFanIn: 16,
   /** How long a day must be over, and without a new file, to be put in its final form. */
   settleMs: 60 * 60 * 1000,
   /** Files that one job of compaction reads. */
@@ -209,3 +238,16 @@ assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts'
 assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
 assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
+assert(
+  limits.epochRowsFull < limits.epochRowsMax,
+  'a full epoch is written before rows are refused',
+)
+assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch is never spread')
+assert(
+  limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,
+  'late days alone do not close an epoch',
+)
+assert(
+  limits.completenessWindowMs < limits.completenessMemoryMs,
+  'the window is remembered while the valid-through time lags',
+)

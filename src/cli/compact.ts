@@ -88,8 +88,8 @@ function tablesOf({ lake }: Maintenance, wanted: string | undefined): string[] {
   return [wanted]
 }
 
-async function planOf({ lake, policy }: Maintenance, table: string): Promise<TablePlan> {
-  return planTable(await lake.upkeep.survey(table), policy, systemClock.wall())
+async function planOf({ lake, policyOf }: Maintenance, table: string): Promise<TablePlan> {
+  return planTable(await lake.upkeep.survey(table), policyOf(table), systemClock.wall())
 }
 
 /** Does what is due for a table, the worthiest first, until nothing is. */
@@ -98,12 +98,12 @@ async function workOn(
   table: string,
   add: (lines: readonly Line[]) => void,
 ): Promise<void> {
-  const { lake, policy, compactor: rewriter } = maintenance
+  const { lake, policyOf, compactor: rewriter } = maintenance
   // Each kind but compaction is done once: what it leaves, it would leave again.
   const seen = new Set<Job['kind']>()
   for (;;) {
     const survey = await lake.upkeep.survey(table)
-    const plan = planTable(survey, policy, systemClock.wall())
+    const plan = planTable(survey, policyOf(table), systemClock.wall())
     const job = plan.jobs.find(({ kind }) => kind === 'compact' || !seen.has(kind))
     if (job === undefined) {
       add(plan.left.map((left) => leftLine(table, left)))

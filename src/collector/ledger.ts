@@ -15,6 +15,17 @@ export interface BatchCounts {
   readonly landed: number
   readonly quarantined: number
   readonly missing: number
+  /** Latest event_time, µs since 1970; undefined where no event has one. */
+  readonly newest?: number | undefined
+  /** Events by type; undefined for a batch whose numbers are not its own (a repeat, a conflict, an overlap). */
+  readonly types?: readonly TypeCount[]
+}
+
+/** What became of the events of one type in a batch. */
+export interface TypeCount {
+  readonly type: string
+  landed: number
+  quarantined: number
 }
 
 /** A batch context as written: the members that no specification knows, or the one that does not fit. */
@@ -114,6 +125,8 @@ export class Ledger {
     this.#table.set('landed', row, counts.landed)
     this.#table.set('quarantined', row, counts.quarantined)
     this.#table.set('missing', row, counts.missing)
+    this.#table.set('event_to', row, counts.newest === undefined ? undefined : counts.newest / 1000)
+    this.#table.set('types', row, counts.types)
   }
 
   #builtIn(row: number, name: string, value: unknown): boolean {

@@ -20,6 +20,13 @@ export interface Reading {
   readonly read: () => number
 }
 
+/** Numbers by table that are read when they are scraped. */
+export interface TableReading {
+  readonly name: string
+  readonly help: string
+  readonly read: () => ReadonlyMap<string, number>
+}
+
 /** What maintenance counts; of the lake, which the collector does not know. */
 export interface MaintenanceReading {
   readonly jobs: ReadonlyMap<string, number>
@@ -38,6 +45,7 @@ export interface MetricsOptions {
   /** Undefined where the lake is maintained elsewhere. */
   readonly maintenance: MaintenanceReading | undefined
   readonly gauges: readonly Reading[]
+  readonly tables: readonly TableReading[]
 }
 
 export function createMetrics(options: MetricsOptions): Registry {
@@ -106,7 +114,17 @@ export function createMetrics(options: MetricsOptions): Registry {
     const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
     collecting(gauge, () => gauge.set(read()))
   }
+  for (const reading of options.tables) byTable(registry, reading)
   return registry
+}
+
+function byTable(registry: Registry, { name, help, read }: TableReading): void {
+  const options = { labelNames: ['table'], registers: [registry] }
+  const gauge = new Gauge({ name: `headwater_${name}`, help, ...options })
+  collecting(gauge, () => {
+    gauge.reset()
+    for (const [table, value] of read()) gauge.set({ table }, value)
+  })
 }
 
 function maintenanceCounters(counts: MaintenanceReading): Reading[] {

@@ -28,6 +28,13 @@ export interface BatchRow {
   /** event_time of an event is `timeBase + at`, ms since 1970 (PROTOCOL.md §6). */
   readonly timeBase: number
   readonly received: number
+  /** Range of claimed times that become event times, µs since 1970. */
+  readonly earliest: number
+  readonly latest: number
+  /** Files of its events on days far from the receipt; undefined before the first. */
+  late: Set<string> | undefined
+  /** Latest event time so far, µs since 1970; -Infinity before the first. */
+  newest: number
   /** One byte per number of the batch: 1 where an event already has it. */
   readonly seen: Uint8Array
   /** Unknown members of the context, by `ctx.<name>`. */
@@ -42,7 +49,27 @@ export interface Rejected {
   readonly message: string
 }
 
+/** Why an event's time is that of its receipt (PROTOCOL.md §6). */
+export type TimeFlag = 'clamped_past' | 'clamped_future' | 'clamped_spread'
+
+/** Files that an epoch will become, over all its event tables. */
+export interface FileCount {
+  files: number
+  /** Those of days far from the receipt. */
+  late: number
+}
+
 const DAY_MICROS = 86_400_000_000
+
+/** Whether a day (since 1970) is neither that of `received` (ms) nor one beside it. */
+export function isLate(day: number, received: number): boolean {
+  return Math.abs(day - Math.floor(received / 86_400_000)) > 1
+}
+
+/** Whether a time (µs since 1970, or infinite) is on such a day. */
+function isFar(micros: number, { received }: BatchRow): boolean {
+  return Number.isFinite(micros) && isLate(Math.floor(micros / DAY_MICROS), received)
+}
 
 /** The rows of one event type and one day of event time. */
 export class EventRows implements RowSet {
@@ -55,6 +82,7 @@ export class EventRows implements RowSet {
   readonly within: LongColumn
   readonly at: DoubleColumn
   readonly extra: StringColumn
+  readonly flag: StringColumn
   /** Columns of the specification's fields, by every name that a client may send. */
   readonly byName: ReadonlyMap<string, Column>
   /** The same columns, each once, with its name. */
@@ -89,6 +117,7 @@ export class EventRows implements RowSet {
     this.within = typed(own.get('within'), LongColumn)
     this.at = typed(own.get('at'), DoubleColumn)
     this.extra = typed(own.get('_extra'), StringColumn)
+    this.flag = typed(own.get('time_flag'), StringColumn)
   }
 
   ensure(rows: number): void {
@@ -115,7 +144,7 @@ export class EventRows implements RowSet {
   }
 }
 
-const OWN: ReadonlySet<string> = new Set(['event_time', 'n', 'within', 'at', '_extra'])
+const OWN: ReadonlySet<string> = new Set(['event_time', 'n', 'within', 'at', '_extra', 'time_flag'])
 
 function typed<T extends Column>(column: Column | undefined, type: new (field: Field) => T): T {
   assert(column instanceof type, `the envelope has a ${type.name}`)
@@ -143,11 +172,15 @@ export class EventTable {
   readonly #spare: EventRows[] = []
   /** Event times of the chunk at hand, µs. */
   #micros = new Float64Array(64)
+  /** Flags of these times; undefined where none has one. */
+  #flags: (TimeFlag | undefined)[] | undefined
+  readonly #opened: FileCount
 
-  constructor(spec: EventSpec, schema: TableSchema, ledger: TableBuffer) {
+  constructor(spec: EventSpec, schema: TableSchema, ledger: TableBuffer, opened: FileCount) {
     this.spec = spec
     this.#schema = schema
     this.#ledger = ledger
+    this.#opened = opened
     const names = Object.entries(spec.fields).flatMap(([name, { was }]) => [name, ...(was ?? [])])
     this.#names = new Set(names)
   }
@@ -177,7 +210,7 @@ export class EventTable {
   reset(): void {
     for (const rows of this.#days.values()) {
       rows.reset()
-      this.#spare.push(rows)
+      if (this.#spare.length < limits.spareDaysMax) this.#spare.push(rows)
     }
     this.#days.clear()
   }
@@ -185,12 +218,13 @@ export class EventTable {
   /** Checks numbers and times, and leaves the event times in #micros. */
   #time(chunk: Chunk, batch: BatchRow): Rejected[] | undefined {
     const { n, at } = chunk
-    const { seen, count, timeBase } = batch
-    const earliest = (batch.received - limits.eventTimePastDaysMax * 86_400_000) * 1000
-    const latest = (batch.received + limits.eventTimeFutureMsMax) * 1000
+    const { seen, count, timeBase, earliest, latest } = batch
+    this.#flags = undefined
     if (this.#micros.length < n.length) this.#micros = new Float64Array(n.length * 2)
     const micros = this.#micros
     let rejected: Rejected[] | undefined
+    let oldest = Infinity
+    let newest = -Infinity
     for (let i = 0; i < n.length; i++) {
       const offset = n[i]
       const time = at[i]
@@ -203,12 +237,46 @@ export class EventTable {
         seen[offset] = 1
         micros[i] = typeof time === 'number' ? Math.round((timeBase + time) * 1000) : NaN
         if (!(micros[i]! >= earliest && micros[i]! <= latest)) {
-          bad = { code: 'time_invalid', field: 'at', message: `at ${show(time)} has no time` }
+          if (Number.isFinite(micros[i])) {
+            this.#clamp(i, batch, micros[i]! < earliest ? 'clamped_past' : 'clamped_future')
+          } else {
+            bad = { code: 'time_invalid', field: 'at', message: `at ${show(time)} has no time` }
+          }
         }
+        // False for NaN, as they should be.
+        if (micros[i]! > newest) newest = micros[i]!
+        if (micros[i]! < oldest) oldest = micros[i]!
       }
-      if (bad !== undefined) (rejected ??= []).push({ index: i, ...bad })
+      if (bad !== undefined) {
+        micros[i] = NaN
+        ;(rejected ??= []).push({ index: i, ...bad })
+      }
     }
+    if (isFar(oldest, batch) || isFar(newest, batch)) newest = this.#boundDays(n.length, batch)
+    batch.newest = Math.max(batch.newest, newest)
     return rejected
+  }
+
+  #clamp(index: number, batch: BatchRow, flag: TimeFlag): void {
+    this.#micros[index] = batch.received * 1000
+    this.#flags ??= []
+    this.#flags[index] = flag
+  }
+
+  /** Lets a batch open a bounded number of files for far days, in the order of its events; answers the latest time. */
+  #boundDays(length: number, batch: BatchRow): number {
+    let newest = -Infinity
+    const late = (batch.late ??= new Set())
+    for (let i = 0; i < length; i++) {
+      const day = Math.floor(this.#micros[i]! / DAY_MICROS)
+      if (isLate(day, batch.received)) {
+        const key = `${this.spec.name} ${day}`
+        if (late.size < limits.batchLateFilesMax) late.add(key)
+        else if (!late.has(key)) this.#clamp(i, batch, 'clamped_spread')
+      }
+      if (this.#micros[i]! > newest) newest = this.#micros[i]!
+    }
+    return newest
   }
 
   /** The day that all of the first `length` times fall on, or undefined. */
@@ -223,18 +291,20 @@ export class EventTable {
   }
 
   /** The rows of a day; a new day takes over the memory of an old one. */
-  #rowsOf(day: number): EventRows {
+  #rowsOf(day: number, received: number): EventRows {
     let rows = this.#days.get(day)
     if (rows === undefined) {
       rows = this.#spare.pop() ?? new EventRows(this.spec, this.#schema, this.#ledger)
       this.#days.set(day, rows)
+      this.#opened.files++
+      if (isLate(day, received)) this.#opened.late++
     }
     return rows
   }
 
   /** Writes a whole chunk to one day, or nothing and false when a value does not fit. */
   #write(chunk: Chunk, batch: BatchRow, unknown: readonly string[], day: number): boolean {
-    const rows = this.#rowsOf(day)
+    const rows = this.#rowsOf(day, batch.received)
     const start = rows.rows
     const length = chunk.n.length
     rows.ensure(start + length)
@@ -252,6 +322,7 @@ export class EventTable {
       rows.at.data[start + i] = chunk.at[i] as number
       rows.batch[start + i] = batch.row
     }
+    putFlags(rows, this.#flags, start, length)
     rows.nullRetired(start, length)
     putExtra(rows, chunk, batch, unknown, start)
     rows.rows = start + length
@@ -279,9 +350,10 @@ export class EventTable {
       if (indices === undefined) byDay.set(day, [i])
       else indices.push(i)
     }
-    const micros = this.#micros
+    const [micros, flags] = [this.#micros, this.#flags]
     for (const [day, indices] of byDay) {
       this.#micros = Float64Array.from(indices, (i) => micros[i]!)
+      this.#flags = flags && indices.map((i) => flags[i])
       const written = this.#write(pick(chunk, indices), batch, unknown, day)
       assert(written, `checked rows of ${this.spec.name} fit their columns`)
     }
@@ -355,6 +427,19 @@ function putWithin(rows: EventRows, chunk: Chunk, batch: BatchRow, start: number
     else rows.within.set(start + i, batch.first + offset)
   }
   return true
+}
+
+function putFlags(
+  rows: EventRows,
+  flags: readonly (TimeFlag | undefined)[] | undefined,
+  start: number,
+  length: number,
+): void {
+  if (flags === undefined) {
+    rows.flag.setNulls(start, length)
+    return
+  }
+  for (let i = 0; i < length; i++) rows.flag.putOne(flags[i], start + i)
 }
 
 /** Keeps what no column takes as JSON, so that it can be moved into a column later. */

@@ -20,7 +20,7 @@ import {
 } from './expire.ts'
 import { diskFailure } from './failure.ts'
 import { claim, type Ownership, stillOwned } from './fence.ts'
-import type { LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
+import type { Appended, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { LakeUpkeep } from './maintain/upkeep.ts'
 import type { ManifestFile } from './manifest.ts'
 import {
@@ -41,7 +41,7 @@ import {
   Transactions,
   unreadable,
 } from './transactions.ts'
-import { liveFiles, stateOf } from './table-state.ts'
+import { appendsOf, liveFiles, stateOf } from './table-state.ts'
 import type { KeptLake, Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
@@ -244,6 +244,12 @@ class FileLake implements CatalogLake {
     // A bug in one change must not hold up the others.
     this.#turn = done.catch(() => undefined)
     return done
+  }
+
+  history(state: LakeState, name: string): readonly Appended[] {
+    const table = this.#versions.get(state)?.tables.get(name)
+    if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
+    return appendsOf(table)
   }
 
   async files(state: LakeState, name: string): Promise<readonly LiveFile[]> {
@@ -488,7 +494,11 @@ class FileLake implements CatalogLake {
     if (appended !== undefined && appended.length > 0) {
       const ready = prepared.get(name) ?? (await prepareAppend(base, appended, { storage, random }))
       prepared.set(name, ready)
-      const summary = { 'headwater.offset': String(change.offset), ...change.summary }
+      const summary = {
+        'headwater.offset': String(change.offset),
+        ...change.summary,
+        ...change.summaries?.get(name),
+      }
       const staged = await stageAppend(base, metadata, ready, now, summary, { storage, random })
       manifests = staged.manifests
       metadata = expireSnapshots(staged.metadata, now, this.#options.history)

@@ -21,14 +21,44 @@ const http = z
   })
   .prefault({})
 
+const completeness = z
+  .strictObject({
+    objective: z
+      .number()
+      .min(0.5)
+      .max(1)
+      .default(0.999)
+      .describe('Share of devices and of their events that must have come for a time to be valid.'),
+    silenceMs: z
+      .int()
+      .min(1000)
+      .max(limits.completenessMemoryMs)
+      .default(60_000)
+      .describe('A device not heard of for so long is idle or offline and is not waited for.'),
+    patienceMs: z
+      .int()
+      .min(1000)
+      .max(limits.completenessMemoryMs)
+      .default(600_000)
+      .describe('Batches that later ones overtook are waited for so long, then count as lost.'),
+  })
+  .prefault({})
+
+const epochMs = z.int().min(50).max(limits.freshnessMsMax)
+const filesPerDay = z.int().min(1).max(1_000_000)
+
 const engine = z
   .strictObject({
-    epochMs: z
-      .int()
-      .min(50)
-      .max(limits.epochMsMax)
+    epochMs: epochMs
       .default(limits.epochMs)
-      .describe('Wanted time between commits, ms: freshness against file size.'),
+      .describe('Freshness objective, ms: from the arrival of a row until it is queryable.'),
+    filesPerDay: filesPerDay
+      .default(limits.filesPerDay)
+      .describe('Files that a day of a table may have once its small ones are merged.'),
+    tables: z
+      .record(z.string(), z.strictObject({ epochMs, filesPerDay }).partial())
+      .default({})
+      .describe('Other `epochMs` and `filesPerDay` by table.'),
     writeShare: z
       .number()
       .min(0.05)
@@ -36,6 +66,24 @@ const engine = z
       .default(0.7)
       .describe('Share of the time that writing files may take before commits are spaced out.'),
     writers: z.int().min(1).max(64).default(2).describe('Tables written side by side.'),
+    completeness: completeness.describe('When a time counts as complete (PROTOCOL.md §15).'),
+  })
+  .prefault({})
+
+const time = z
+  .strictObject({
+    pastDays: z
+      .int()
+      .min(1)
+      .max(limits.eventTimePastDaysMax)
+      .default(400)
+      .describe('Oldest event_time, in days before its receipt; older ones land with `time_flag`.'),
+    futureMs: z
+      .int()
+      .min(0)
+      .max(limits.eventTimeFutureMsMax)
+      .default(limits.eventTimeFutureMsMax)
+      .describe('Latest event_time, in ms after its receipt; later ones land with `time_flag`.'),
   })
   .prefault({})
 
@@ -184,13 +232,15 @@ const maintenance = z
       .min(limits.targetBytesMin)
       .max(limits.targetBytesMax)
       .default(limits.targetBytes)
-      .describe('Size of a finished file, bytes.'),
+      .describe('Size of a finished file, bytes; more where `engine.filesPerDay` wants it.'),
     fanIn: z
       .int()
       .min(2)
       .max(limits.compactFilesMax)
-      .default(limits.compactFanIn)
-      .describe('Files of like size that become one while their day goes on.'),
+      .optional()
+      .describe(
+        'Files of like size that become one while their day goes on; none: as `engine.filesPerDay` has it.',
+      ),
     settleMinutes: z
       .int()
       .min(1)
@@ -253,6 +303,7 @@ export const configSchema = z.strictObject({
   lake: lake.describe('Where the tables are.'),
   catalog: catalog.describe('The REST catalog that other engines reach the tables by.'),
   engine: engine.describe('The embedded engine.'),
+  time: time.describe('Which event times are believed (PROTOCOL.md §6).'),
   maintenance: maintenance.describe('What keeps tables fast: fewer files, less history.'),
   history: history.describe('How long one can read the past.'),
   enrich: enrich.describe('What is looked up about a request.'),

@@ -11,6 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
+import { claimOf, type Completeness, type Freshness } from '../engine/index.ts'
 import type { Lake, MaintenanceCounts, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
@@ -21,6 +22,8 @@ export interface DoorOptions {
   readonly intake: Intake
   readonly counts: IntakeCounts
   readonly admission: Admission
+  readonly completeness: Completeness
+  readonly freshness: Freshness
   readonly log: Log
   readonly lake: Lake
   /** What the REST catalog counts, where there is one. */
@@ -47,6 +50,13 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
     door,
     maintenance: options.maintenance,
     gauges: gauges(options, () => collector),
+    tables: [
+      {
+        name: 'complete_share',
+        help: 'Share of the expected events of a table that landed, as its snapshot says.',
+        read: () => completeShares(options.lake),
+      },
+    ],
   })
   collector = createCollector({
     intake,
@@ -66,10 +76,18 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   }
 }
 
-function gauges(
-  { admission, log, lake, catalog, intake, engineFailure }: DoorOptions,
-  collector: () => Collector | undefined,
-): Reading[] {
+/** Share landed of what is expected, by table. */
+function completeShares({ state }: Lake): ReadonlyMap<string, number> {
+  const shares = new Map<string, number>()
+  for (const name of state.tables.keys()) {
+    const share = claimOf(state, name)?.share
+    if (share !== undefined) shares.set(name, share)
+  }
+  return shares
+}
+
+function gauges(options: DoorOptions, collector: () => Collector | undefined): Reading[] {
+  const { admission, completeness, freshness, log, lake, catalog, intake, engineFailure } = options
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
     [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
   return [
@@ -105,6 +123,26 @@ function gauges(
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
+    {
+      name: 'freshness_p50_seconds',
+      help: 'Age of the oldest row of a commit when it became queryable, median of the latest.',
+      read: () => (freshness.quantile(0.5) ?? 0) / 1000,
+    },
+    {
+      name: 'freshness_p99_seconds',
+      help: 'The same, 99th percentile.',
+      read: () => (freshness.quantile(0.99) ?? 0) / 1000,
+    },
+    {
+      name: 'active_boots',
+      help: 'Boots heard of within the silence.',
+      read: () => completeness.active,
+    },
+    {
+      name: 'valid_through_seconds',
+      help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
+      read: () => (claimOf(lake.state, 'batches')?.validThrough ?? 0) / 1000,
+    },
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
 }

@@ -3,4 +3,4 @@ export { type Config, type FullConfig, optionDocs, readConfig } from './config.t
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'
 export { startPlatform, type Platform, type PlatformOptions } from './platform.ts'
-export { loadProject, writeLock, type Project } from './project.ts'
+export { loadConfig, loadProject, writeLock, type Project } from './project.ts'

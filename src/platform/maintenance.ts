@@ -4,16 +4,24 @@ import type { Clock } from '../base/clock.ts'
 import { error, type HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
-import { Compactor } from '../engine/index.ts'
+import { Compactor, planOf } from '../engine/index.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { type CompactionPolicy, type KeptLake, type Lake, Maintainer } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 
-function compactionPolicy({ maintenance }: FullConfig): CompactionPolicy {
-  const { targetBytes, fanIn, settleMinutes } = maintenance
-  return { targetBytes, fanIn, settleMs: settleMinutes * 60_000 }
+/** How each table is compacted: as its rate and its budget of files have it. */
+function compactionPolicy(
+  { engine, maintenance }: FullConfig,
+  lake: Lake,
+  clock: Clock,
+): (table: string) => CompactionPolicy {
+  const choices = { goals: engine, merging: maintenance }
+  return (table) => {
+    const { fileBytes, fanIn } = planOf(lake, lake.state, table, choices, clock.wall())
+    return { targetBytes: fileBytes, fanIn, settleMs: maintenance.settleMinutes * 60_000 }
+  }
 }
 
 /** A compactor that spills into the project's data folder. */
@@ -28,7 +36,7 @@ function projectCompactor(
 /** A project's lake, opened to be maintained by hand. */
 export interface Maintenance {
   readonly lake: KeptLake
-  readonly policy: CompactionPolicy
+  readonly policyOf: (table: string) => CompactionPolicy
   readonly compactor: Compactor
   close(): Promise<void>
 }
@@ -56,7 +64,7 @@ export async function openMaintenance(
   const compactor = projectCompactor(config, data, options)
   return ok({
     lake,
-    policy: compactionPolicy(config),
+    policyOf: compactionPolicy(config, lake, options.clock),
     compactor,
     close: async () => {
       await compactor.close()
@@ -91,7 +99,7 @@ export function projectMaintainer(options: {
     busy,
     onFailure,
     rewriter: projectCompactor(config, data, options),
-    policy: compactionPolicy(config),
+    policyOf: compactionPolicy(config, lake, clock),
     share: config.maintenance.share,
     sweepEveryMs: config.maintenance.sweepHours * 3_600_000,
   })

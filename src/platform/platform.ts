@@ -5,11 +5,20 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import type { Schemas } from '../columns/epoch.ts'
 import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
-import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
+import {
+  type CommitReport,
+  Completeness,
+  EpochQueue,
+  EpochRunner,
+  Freshness,
+  knownBatches,
+  recentEntries,
+} from '../engine/index.ts'
 import type { CatalogLake, Lake, Maintainer } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
@@ -56,6 +65,7 @@ interface Core {
   readonly log: Log
   readonly runner: EpochRunner
   readonly admission: Admission
+  readonly completeness: Completeness
   /** Undefined where somebody else's catalog keeps the tables. */
   readonly maintainer: Maintainer | undefined
   readonly replayed: number
@@ -63,9 +73,10 @@ interface Core {
 
 export async function startPlatform(options: PlatformOptions): Promise<Result<Platform>> {
   const counts = new IntakeCounts()
-  const core = await openCore(options, counts)
+  const freshness = new Freshness()
+  const core = await openCore(options, counts, freshness)
   if (!core.ok) return core
-  const { lake, log, runner, admission, maintainer, replayed } = core.value
+  const { lake, log, runner, admission, completeness, maintainer, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
@@ -82,6 +93,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     intake,
     counts,
     admission,
+    completeness,
+    freshness,
     log,
     lake,
     catalog: catalog.value?.counts,
@@ -119,17 +132,16 @@ async function catalogOf(
 }
 
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
-async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
+async function openCore(
+  options: PlatformOptions,
+  counts: IntakeCounts,
+  freshness: Freshness,
+): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
   const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
-  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
-  const created = await lake.value.commit({
-    schemas: tables,
-    appends: new Map(),
-    offset: lake.value.state.offset,
-  })
+  const created = await createTables(lake.value, schemas)
   if (!created.ok) return closing(lake.value, created.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
@@ -139,6 +151,7 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
   })
   if (!log.ok) return closing(lake.value, log.error)
   const queue = new EpochQueue(schemas)
+  const completeness = new Completeness(project.config.engine.completeness)
   const runner = await EpochRunner.open({
     queue,
     log: log.value,
@@ -147,13 +160,23 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     clock,
     random,
     cadence: project.config.engine,
+    completeness,
     writers: project.config.engine.writers,
-    onCommit: options.onCommit ?? (() => {}),
+    onCommit: (report) => {
+      freshness.add(report.freshnessMs)
+      options.onCommit?.(report)
+    },
     onFailure: options.onFailure ?? (() => {}),
   })
-  const { development } = options
-  const admission = new Admission({ schemas, epochs: queue, log: log.value, counts, development })
-  const replayed = await recover(lake.value, log.value, admission, runner)
+  const admission = new Admission({
+    schemas,
+    epochs: queue,
+    log: log.value,
+    counts,
+    development: options.development,
+    times: project.config.time,
+  })
+  const replayed = await recover(lake.value, log.value, admission, completeness, runner)
   if (!replayed.ok) {
     await runner.stop()
     await log.value.close()
@@ -171,18 +194,26 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     log: log.value,
     runner,
     admission,
+    completeness,
     maintainer,
     replayed: replayed.value,
   })
+}
+
+async function createTables(lake: Lake, schemas: Schemas): Promise<Result<unknown>> {
+  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
+  return lake.commit({ schemas: tables, appends: new Map(), offset: lake.state.offset })
 }
 
 async function recover(
   lake: Lake,
   log: Log,
   admission: Admission,
+  completeness: Completeness,
   runner: EpochRunner,
 ): Promise<Result<number>> {
   try {
+    for (const entry of await recentEntries(lake)) completeness.fold(entry)
     for (const { boot, seq, first, count, fingerprint } of await knownBatches(lake)) {
       admission.recall({ boot: bootWords(boot), seq, first, count }, fingerprint)
     }

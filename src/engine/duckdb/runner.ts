@@ -7,10 +7,13 @@ import { limits } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import type { Epoch } from '../../columns/epoch.ts'
+import { ledgerEntries } from '../../columns/ledger-entry.ts'
 import type { RowSet } from '../../columns/table.ts'
 import type { DataFile, Lake, LakeChange } from '../../lake/lake.ts'
 import type { Log } from '../../log/log.ts'
-import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
+import { type CadenceOptions, dueInMs, strictestMs, type Writing } from '../cadence.ts'
+import type { Completeness } from '../completeness.ts'
+import { claimSummaries } from '../claims.ts'
 import type { EpochQueue } from '../epochs.ts'
 import { type Duck, openDuck } from './instance.ts'
 import { ParquetWriter } from './parquet.ts'
@@ -31,6 +34,9 @@ export interface CommitReport {
   readonly commitMs: number
 }
 
+/** How much the newest write counts in how long writes usually take. */
+const WRITE_MEMORY = 0.3
+
 export interface RunnerOptions {
   readonly queue: EpochQueue
   readonly log: Log
@@ -39,6 +45,7 @@ export interface RunnerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly cadence: CadenceOptions
+  readonly completeness: Completeness
   /** Tables written side by side. */
   readonly writers: number
   readonly onCommit: (report: CommitReport) => void
@@ -111,19 +118,39 @@ export class EpochRunner {
 
   async #loop(): Promise<void> {
     const { queue, clock, cadence } = this.#options
-    let pauseMs = cadence.epochMs
+    const goals = [cadence.epochMs, ...Object.values(cadence.tables).map((own) => own.epochMs)]
+    const pollMs = Math.min(limits.cadencePollMsMax, ...goals.map((ms = Infinity) => ms / 4))
+    let startedAt = -Infinity
+    let usualMs = 0
     while (!this.#stopping) {
-      await this.#pause(pauseMs)
-      const epoch = queue.take()
-      if (epoch === undefined) {
-        pauseMs = cadence.epochMs
+      const dueMs = this.#dueInMs({ usualMs, sinceMs: clock.monotonic() - startedAt })
+      if (dueMs > 0) {
+        // Rows of a table with a stricter objective may come in the meantime.
+        await this.#pause(Math.min(pollMs, dueMs))
         continue
       }
-      const started = clock.monotonic()
+      const epoch = queue.take()
+      if (epoch === undefined) continue
+      startedAt = clock.monotonic()
       await this.#untilWritten(epoch)
-      const writeMs = clock.monotonic() - started
-      pauseMs = Math.max(0, nextEpochMs(cadence, writeMs) - writeMs)
+      const writeMs = clock.monotonic() - startedAt
+      usualMs = usualMs === 0 ? writeMs : usualMs + (writeMs - usualMs) * WRITE_MEMORY
     }
+  }
+
+  /** Milliseconds until the next epoch is to be written; Infinity while there is none. */
+  #dueInMs(writing: Writing): number {
+    const { queue, clock, cadence } = this.#options
+    const { next } = queue
+    if (next === undefined) return Infinity
+    const { epoch, closed } = next
+    const waiting = {
+      // The wall clock may have gone back.
+      ageMs: Math.max(0, clock.wall() - epoch.opened),
+      objectiveMs: strictestMs(cadence, epoch.filled()),
+      pressing: closed || epoch.rows >= limits.epochRowsFull,
+    }
+    return dueInMs(cadence.writeShare, waiting, writing)
   }
 
   #pause(ms: number): Promise<void> {
@@ -193,8 +220,15 @@ export class EpochRunner {
     await epoch.settled
     const written = await this.#write(epoch)
     if (!written.ok) return written.error
-    const offset = Math.max(epoch.end, this.#options.lake.state.offset)
-    return { schemas: [], appends: written.value, offset }
+    const { completeness, lake } = this.#options
+    // A batch that was folded by an attempt that failed changes nothing when it is folded again.
+    for (const entry of ledgerEntries(epoch.batches)) completeness.fold(entry)
+    return {
+      schemas: [],
+      appends: written.value,
+      offset: Math.max(epoch.end, lake.state.offset),
+      summaries: claimSummaries(completeness.claim(), written.value.keys()),
+    }
   }
 
   /** One file per table and day; all or none of them stay. */

@@ -10,11 +10,11 @@ import { failed, ok, type Result } from '../../base/result.ts'
 import type { TableSchema } from '../../spec/iceberg-type.ts'
 import { prepareAppend, type Table } from '../append.ts'
 import { removeAll } from '../expire.ts'
-import type { Lake, LakeChange, LakeState, LiveFile } from '../lake.ts'
+import type { Appended, Lake, LakeChange, LakeState, LiveFile } from '../lake.ts'
 import { readList } from '../load.ts'
 import { currentSnapshot } from '../metadata.ts'
 import { join, type Storage } from '../storage.ts'
-import { liveFiles, stateOf } from '../table-state.ts'
+import { appendsOf, liveFiles, stateOf } from '../table-state.ts'
 import type { OwnerFolder, Part, Pending } from './pending.ts'
 import type { CommitOutcome, RestCatalog } from './rest-catalog.ts'
 import { ensureShape, isOurs } from './shape.ts'
@@ -116,6 +116,12 @@ export class ExternalLake implements Lake {
     return this.#inTurn(() => this.#guarded(() => this.#commit(change)))
   }
 
+  history(state: LakeState, name: string): readonly Appended[] {
+    const table = this.#views.get(state)?.get(name)
+    if (table === undefined) throw unknownTable(name)
+    return appendsOf(table)
+  }
+
   async files(state: LakeState, name: string): Promise<readonly LiveFile[]> {
     const table = this.#views.get(state)?.get(name)
     if (table === undefined) throw unknownTable(name)
@@ -206,7 +212,13 @@ export class ExternalLake implements Lake {
       const files = change.appends.get(name) ?? []
       const prepared = files.length > 0 ? await prepareAppend(table, files, this.#parts) : undefined
       const snapshotId = prepared?.snapshotId ?? 1 + below(random, Number.MAX_SAFE_INTEGER - 1)
-      parts.push({ name, snapshotId, ...(prepared === undefined ? {} : { prepared }) })
+      const own = change.summaries?.get(name)
+      parts.push({
+        name,
+        snapshotId,
+        ...(prepared === undefined ? {} : { prepared }),
+        ...(own === undefined ? {} : { summary: own }),
+      })
     }
     const { offset, summary = {} } = change
     const work = { writer, commit: uuid(random), offset, summary, parts }

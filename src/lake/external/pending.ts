@@ -15,6 +15,8 @@ export interface Part {
   readonly name: string
   readonly snapshotId: number
   readonly prepared?: Prepared
+  /** Added to the summary of its snapshot. */
+  readonly summary?: Readonly<Record<string, string>>
 }
 
 export interface Pending {

@@ -34,7 +34,7 @@ export async function stagePart(
   ports: Ports,
 ): Promise<StagedPart> {
   const mark = markProperties(pending)
-  const summary = { ...mark, ...pending.summary }
+  const summary = { ...mark, ...pending.summary, ...part.summary }
   const time = Math.max(now, base.metadata['last-updated-ms'])
   const metadata = { ...base.metadata, 'last-updated-ms': time }
   const staged =

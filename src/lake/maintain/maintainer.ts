@@ -10,7 +10,7 @@ import { type CompactionPolicy, type Job, planTable, type TablePlan } from './pl
 
 export interface MaintainerOptions extends Hands {
   readonly clock: Clock
-  readonly policy: CompactionPolicy
+  readonly policyOf: (table: string) => CompactionPolicy
   /** Share of the time that jobs may take, 0 … 1. */
   readonly share: number
   /** Time between two sweeps for what crashes left, ms. */
@@ -43,6 +43,7 @@ interface Look {
   /** Monotonic time, ms. */
   readonly at: number
   readonly survey: TableSurvey
+  readonly policy: CompactionPolicy
   readonly plan: TablePlan
 }
 
@@ -137,7 +138,7 @@ export class Maintainer {
 
   /** Looks at the tables that have changed enough, and now and then at every one. */
   async #look(): Promise<void> {
-    const { lake, clock, policy } = this.#options
+    const { lake, clock, policyOf } = this.#options
     for (const state of lake.state.tables.values()) {
       const { name } = state
       if (this.#isSetBack(name) || !this.#isDue(state)) continue
@@ -149,8 +150,9 @@ export class Maintainer {
         this.#failed(name, looked.error)
         continue
       }
+      const policy = policyOf(name)
       const plan = planTable(looked.value, policy, clock.wall())
-      this.#looks.set(name, { state, at: clock.monotonic(), survey: looked.value, plan })
+      this.#looks.set(name, { state, at: clock.monotonic(), survey: looked.value, policy, plan })
     }
   }
 
@@ -161,7 +163,7 @@ export class Maintainer {
     if (age >= limits.maintenanceLookMsMax) return true
     if (look.state.snapshotId === state.snapshotId) return false
     // Fewer files than make one give no new job; a look costs a manifest per commit.
-    const grown = state.files - look.state.files >= this.#options.policy.fanIn
+    const grown = state.files - look.state.files >= look.policy.fanIn
     return grown || age >= limits.maintenanceLookMs
   }
 
