@@ -379,7 +379,7 @@ function putExtra(
       members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
     }
     if (members.length === 0) rows.extra.setNull(start + i)
-    else rows.extra.data[start + i] = rows.extra.dictionary.code(`{${members.join(',')}}`)
+    else rows.extra.set(start + i, `{${members.join(',')}}`)
   }
 }
 

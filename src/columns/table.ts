@@ -4,6 +4,7 @@ import type { Field } from '../spec/field.ts'
 import type { IcebergField, IcebergType, TableSchema } from '../spec/iceberg-type.ts'
 import type { Column } from './column.ts'
 import { columnFor } from './compile.ts'
+import { StringColumn } from './text-column.ts'
 
 /** Where the values of a table's column come from: the row itself, or the row of its batch. */
 export interface ColumnSource {
@@ -36,6 +37,7 @@ export class TableBuffer implements RowSet {
     const columns = schema.fields.map((field) =>
       columnFor(Object.hasOwn(fields, field.name) ? fields[field.name]! : fieldOf(field)),
     )
+    for (const column of columns) if (column instanceof StringColumn) column.keepCoded()
     this.sources = columns.map((column) => ({ column, ofBatch: false }))
     this.#byName = new Map(schema.fields.map((field, i) => [field.name, columns[i]!]))
   }

@@ -57,7 +57,7 @@ function reportedBounds(
   return { lower, upper }
 }
 
-/** The value that a reported bound stands for; undefined for types whose text form is not exact. */
+/** The value that a reported bound stands for; undefined for types whose text form is not exact. Enumerations are reported without. */
 function boundOf(type: string, text: string): Bound | undefined {
   switch (type) {
     case 'boolean':
@@ -68,6 +68,9 @@ function boundOf(type: string, text: string): Bound | undefined {
       return BigInt(text)
     case 'double':
       return Number(text)
+    case 'string':
+      // Cut at 256 bytes, the upper one then raised: a bound all the same.
+      return text
     case 'date':
       return Math.floor(Date.parse(`${text}T00:00:00Z`) / 86_400_000)
     case 'timestamptz':
@@ -92,7 +95,7 @@ export class TextBoundsOf {
   of(rows: RowSet): Map<string, TextBounds> {
     const bounds = new Map<string, TextBounds>()
     rows.sources.forEach(({ column }, i) => {
-      if (!(column instanceof StringColumn)) return
+      if (!(column instanceof StringColumn) || column.texts !== undefined) return
       const { dictionary } = column
       let known = this.#known.get(dictionary)
       if (!this.#known.has(dictionary)) {
