@@ -172,12 +172,8 @@ function landChunk(
     held.push(heldChunk(arrival, batch, object, typeof shaped === 'object' ? undefined : shaped))
     return 0
   }
-  let strange = NONE as string[]
-  for (const column in shaped.cols) {
-    if (table.knows(column)) continue
-    strange = strange.length === 0 ? [column] : [...strange, column]
-    unknown.add(`${table.spec.name}.${column}`)
-  }
+  const strange = table.unknownOf(shaped.cols)
+  for (const column of strange) unknown.add(`${table.spec.name}.${column}`)
   const rejected = table.add(shaped, batch, strange)
   if (rejected === undefined) return shaped.n.length
   for (const event of rejected) held.push(heldEvent(arrival, batch, table.spec.name, shaped, event))

@@ -43,6 +43,13 @@ export interface Rejected {
 }
 
 const DAY_MICROS = 86_400_000_000
+const NONE: readonly string[] = []
+
+/** The name under which a client sent a field, present before former; undefined when it did not. */
+function sentAs(name: string, field: Field, cols: Chunk['cols']): string | undefined {
+  if (Object.hasOwn(cols, name)) return name
+  return field.was?.find((old) => Object.hasOwn(cols, old))
+}
 
 /** The rows of one event type and one day of event time. */
 export class EventRows implements RowSet {
@@ -55,7 +62,7 @@ export class EventRows implements RowSet {
   readonly within: LongColumn
   readonly at: DoubleColumn
   readonly extra: StringColumn
-  /** Columns of the specification's fields, by every name that a client may send. */
+  /** Columns of the specification's fields, by their present names. */
   readonly byName: ReadonlyMap<string, Column>
   /** The same columns, each once, with its name. */
   readonly fields: readonly (readonly [string, Column])[]
@@ -81,7 +88,7 @@ export class EventRows implements RowSet {
       return { column, ofBatch: false }
     })
     this.fields = fields
-    this.byName = namesOf(spec, own)
+    this.byName = new Map(fields)
     this.#retired = retired
     this.#own = [...own.values()]
     this.time = typed(own.get('event_time'), LongColumn)
@@ -92,12 +99,11 @@ export class EventRows implements RowSet {
   }
 
   ensure(rows: number): void {
-    if (rows > this.batch.length) {
-      const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
-      grown.set(this.batch)
-      this.batch = grown
-    }
-    for (const column of this.#own) column.ensure(rows)
+    if (rows <= this.batch.length) return
+    const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
+    grown.set(this.batch)
+    this.batch = grown
+    for (const column of this.#own) column.ensure(grown.length)
   }
 
   truncate(row: number, end: number): void {
@@ -122,23 +128,14 @@ function typed<T extends Column>(column: Column | undefined, type: new (field: F
   return column
 }
 
-function namesOf(spec: EventSpec, own: ReadonlyMap<string, Column>): Map<string, Column> {
-  const names = new Map<string, Column>()
-  for (const [name, field] of Object.entries(spec.fields)) {
-    const column = own.get(name)
-    assert(column !== undefined, `the table of ${spec.name} has a column ${name}`)
-    names.set(name, column)
-    for (const old of field.was ?? []) names.set(old, column)
-  }
-  return names
-}
-
 /** One event type in one epoch: its rows by day, and the scratch arrays of taking a chunk. */
 export class EventTable {
   readonly spec: EventSpec
   readonly #schema: TableSchema
   readonly #ledger: TableBuffer
-  readonly #names: ReadonlySet<string>
+  readonly #present: ReadonlySet<string>
+  /** Former name of a field → its present name. */
+  readonly #former: ReadonlyMap<string, string>
   readonly #days = new Map<number, EventRows>()
   readonly #spare: EventRows[] = []
   /** Event times of the chunk at hand, µs. */
@@ -148,13 +145,27 @@ export class EventTable {
     this.spec = spec
     this.#schema = schema
     this.#ledger = ledger
-    const names = Object.entries(spec.fields).flatMap(([name, { was }]) => [name, ...(was ?? [])])
-    this.#names = new Set(names)
+    this.#present = new Set(Object.keys(spec.fields))
+    this.#former = new Map(
+      Object.entries(spec.fields).flatMap(([name, { was }]) =>
+        (was ?? []).map((old) => [old, name] as const),
+      ),
+    )
   }
 
-  /** Whether a field of this name, present or former, is specified. */
-  knows(name: string): boolean {
-    return this.#names.has(name)
+  /** Names among `cols` that no column takes: unspecified ones, and a former name where a later one was sent as well. */
+  unknownOf(cols: Chunk['cols']): readonly string[] {
+    let unknown: string[] | undefined
+    for (const name in cols) {
+      if (this.#present.has(name)) continue
+      const present = this.#former.get(name)
+      if (present !== undefined && sentAs(present, this.spec.fields[present]!, cols) === name) {
+        continue
+      }
+      unknown ??= []
+      unknown.push(name)
+    }
+    return unknown ?? NONE
   }
 
   /** Rows by day of event time, in days since 1970. */
@@ -246,12 +257,7 @@ export class EventTable {
       rows.truncate(start, start + length)
       return false
     }
-    for (let i = 0; i < length; i++) {
-      rows.time.set(start + i, this.#micros[i]!)
-      rows.number.set(start + i, batch.first + (chunk.n[i] as number))
-      rows.at.data[start + i] = chunk.at[i] as number
-      rows.batch[start + i] = batch.row
-    }
+    putEnvelope(rows, chunk, batch, this.#micros, start)
     rows.nullRetired(start, length)
     putExtra(rows, chunk, batch, unknown, start)
     rows.rows = start + length
@@ -304,7 +310,7 @@ export class EventTable {
       return { code: 'value_too_deep', field: name, message }
     }
     for (const [name, field] of Object.entries(this.spec.fields)) {
-      const sent = [name, ...(field.was ?? [])].find((alias) => Object.hasOwn(chunk.cols, alias))
+      const sent = sentAs(name, field, chunk.cols)
       const problem = problemOf(field, sent === undefined ? null : chunk.cols[sent]![index])
       if (problem !== undefined) {
         return { code: problem.code, field: name + problem.path, message: problem.message }
@@ -334,12 +340,33 @@ function putFields(rows: EventRows, chunk: Chunk, start: number): boolean {
   }
   if (filled === rows.fields.length) return true
   for (const [name, column] of rows.fields) {
-    const names = [name, ...(column.field.was ?? [])]
-    if (names.some((alias) => Object.hasOwn(chunk.cols, alias))) continue
-    if (!column.field.optional) return false
-    column.setNulls(start, chunk.n.length)
+    const sent = sentAs(name, column.field, chunk.cols)
+    if (sent === name) continue
+    if (sent !== undefined) {
+      if (!column.put(chunk.cols[sent]!, start)) return false
+    } else if (column.field.optional) column.setNulls(start, chunk.n.length)
+    else return false
   }
   return true
+}
+
+/** Writes the columns that every event has, out of values that have been checked. */
+function putEnvelope(
+  rows: EventRows,
+  chunk: Chunk,
+  batch: BatchRow,
+  micros: Float64Array,
+  start: number,
+): void {
+  const { time, number } = rows
+  const at = rows.at.data
+  const n = chunk.n as readonly number[]
+  for (let i = 0; i < n.length; i++) {
+    time.set(start + i, micros[i]!)
+    number.set(start + i, batch.first + n[i]!)
+    at[start + i] = chunk.at[i] as number
+  }
+  rows.batch.fill(batch.row, start, start + n.length)
 }
 
 function putWithin(rows: EventRows, chunk: Chunk, batch: BatchRow, start: number): boolean {
