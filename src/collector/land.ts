@@ -214,12 +214,8 @@ function landChunk(
     held.push(heldChunk(arrival, batch, object, typeof shaped === 'object' ? undefined : shaped))
     return
   }
-  let strange = NONE as string[]
-  for (const column in shaped.cols) {
-    if (table.knows(column)) continue
-    strange = strange.length === 0 ? [column] : [...strange, column]
-    unknown.add(`${table.spec.name}.${column}`)
-  }
+  const strange = table.unknownOf(shaped.cols)
+  for (const column of strange) unknown.add(`${table.spec.name}.${column}`)
   const rejected = table.add(shaped, batch, strange)
   const count = countOf(types, table.spec.name)
   count.landed += shaped.n.length - (rejected?.length ?? 0)

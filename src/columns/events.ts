@@ -60,6 +60,13 @@ export interface FileCount {
 }
 
 const DAY_MICROS = 86_400_000_000
+const NONE: readonly string[] = []
+
+/** The name under which a client sent a field, present before former; undefined when it did not. */
+function sentAs(name: string, field: Field, cols: Chunk['cols']): string | undefined {
+  if (Object.hasOwn(cols, name)) return name
+  return field.was?.find((old) => Object.hasOwn(cols, old))
+}
 
 /** Whether a day (since 1970) is neither that of `received` (ms) nor one beside it. */
 export function isLate(day: number, received: number): boolean {
@@ -83,7 +90,7 @@ export class EventRows implements RowSet {
   readonly at: DoubleColumn
   readonly extra: StringColumn
   readonly flag: StringColumn
-  /** Columns of the specification's fields, by every name that a client may send. */
+  /** Columns of the specification's fields, by their present names. */
   readonly byName: ReadonlyMap<string, Column>
   /** The same columns, each once, with its name. */
   readonly fields: readonly (readonly [string, Column])[]
@@ -109,7 +116,7 @@ export class EventRows implements RowSet {
       return { column, ofBatch: false }
     })
     this.fields = fields
-    this.byName = namesOf(spec, own)
+    this.byName = new Map(fields)
     this.#retired = retired
     this.#own = [...own.values()]
     this.time = typed(own.get('event_time'), LongColumn)
@@ -121,12 +128,11 @@ export class EventRows implements RowSet {
   }
 
   ensure(rows: number): void {
-    if (rows > this.batch.length) {
-      const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
-      grown.set(this.batch)
-      this.batch = grown
-    }
-    for (const column of this.#own) column.ensure(rows)
+    if (rows <= this.batch.length) return
+    const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
+    grown.set(this.batch)
+    this.batch = grown
+    for (const column of this.#own) column.ensure(grown.length)
   }
 
   truncate(row: number, end: number): void {
@@ -151,23 +157,14 @@ function typed<T extends Column>(column: Column | undefined, type: new (field: F
   return column
 }
 
-function namesOf(spec: EventSpec, own: ReadonlyMap<string, Column>): Map<string, Column> {
-  const names = new Map<string, Column>()
-  for (const [name, field] of Object.entries(spec.fields)) {
-    const column = own.get(name)
-    assert(column !== undefined, `the table of ${spec.name} has a column ${name}`)
-    names.set(name, column)
-    for (const old of field.was ?? []) names.set(old, column)
-  }
-  return names
-}
-
 /** One event type in one epoch: its rows by day, and the scratch arrays of taking a chunk. */
 export class EventTable {
   readonly spec: EventSpec
   readonly #schema: TableSchema
   readonly #ledger: TableBuffer
-  readonly #names: ReadonlySet<string>
+  readonly #present: ReadonlySet<string>
+  /** Former name of a field → its present name. */
+  readonly #former: ReadonlyMap<string, string>
   readonly #days = new Map<number, EventRows>()
   readonly #spare: EventRows[] = []
   /** Event times of the chunk at hand, µs. */
@@ -181,13 +178,27 @@ export class EventTable {
     this.#schema = schema
     this.#ledger = ledger
     this.#opened = opened
-    const names = Object.entries(spec.fields).flatMap(([name, { was }]) => [name, ...(was ?? [])])
-    this.#names = new Set(names)
+    this.#present = new Set(Object.keys(spec.fields))
+    this.#former = new Map(
+      Object.entries(spec.fields).flatMap(([name, { was }]) =>
+        (was ?? []).map((old) => [old, name] as const),
+      ),
+    )
   }
 
-  /** Whether a field of this name, present or former, is specified. */
-  knows(name: string): boolean {
-    return this.#names.has(name)
+  /** Names among `cols` that no column takes: unspecified ones, and a former name where a later one was sent as well. */
+  unknownOf(cols: Chunk['cols']): readonly string[] {
+    let unknown: string[] | undefined
+    for (const name in cols) {
+      if (this.#present.has(name)) continue
+      const present = this.#former.get(name)
+      if (present !== undefined && sentAs(present, this.spec.fields[present]!, cols) === name) {
+        continue
+      }
+      unknown ??= []
+      unknown.push(name)
+    }
+    return unknown ?? NONE
   }
 
   /** Rows by day of event time, in days since 1970. */
@@ -316,12 +327,7 @@ export class EventTable {
       rows.truncate(start, start + length)
       return false
     }
-    for (let i = 0; i < length; i++) {
-      rows.time.set(start + i, this.#micros[i]!)
-      rows.number.set(start + i, batch.first + (chunk.n[i] as number))
-      rows.at.data[start + i] = chunk.at[i] as number
-      rows.batch[start + i] = batch.row
-    }
+    putEnvelope(rows, chunk, batch, this.#micros, start)
     putFlags(rows, this.#flags, start, length)
     rows.nullRetired(start, length)
     putExtra(rows, chunk, batch, unknown, start)
@@ -376,7 +382,7 @@ export class EventTable {
       return { code: 'value_too_deep', field: name, message }
     }
     for (const [name, field] of Object.entries(this.spec.fields)) {
-      const sent = [name, ...(field.was ?? [])].find((alias) => Object.hasOwn(chunk.cols, alias))
+      const sent = sentAs(name, field, chunk.cols)
       const problem = problemOf(field, sent === undefined ? null : chunk.cols[sent]![index])
       if (problem !== undefined) {
         return { code: problem.code, field: name + problem.path, message: problem.message }
@@ -406,12 +412,33 @@ function putFields(rows: EventRows, chunk: Chunk, start: number): boolean {
   }
   if (filled === rows.fields.length) return true
   for (const [name, column] of rows.fields) {
-    const names = [name, ...(column.field.was ?? [])]
-    if (names.some((alias) => Object.hasOwn(chunk.cols, alias))) continue
-    if (!column.field.optional) return false
-    column.setNulls(start, chunk.n.length)
+    const sent = sentAs(name, column.field, chunk.cols)
+    if (sent === name) continue
+    if (sent !== undefined) {
+      if (!column.put(chunk.cols[sent]!, start)) return false
+    } else if (column.field.optional) column.setNulls(start, chunk.n.length)
+    else return false
   }
   return true
+}
+
+/** Writes the columns that every event has, out of values that have been checked. */
+function putEnvelope(
+  rows: EventRows,
+  chunk: Chunk,
+  batch: BatchRow,
+  micros: Float64Array,
+  start: number,
+): void {
+  const { time, number } = rows
+  const at = rows.at.data
+  const n = chunk.n as readonly number[]
+  for (let i = 0; i < n.length; i++) {
+    time.set(start + i, micros[i]!)
+    number.set(start + i, batch.first + n[i]!)
+    at[start + i] = chunk.at[i] as number
+  }
+  rows.batch.fill(batch.row, start, start + n.length)
 }
 
 function putWithin(rows: EventRows, chunk: Chunk, batch: BatchRow, start: number): boolean {
@@ -464,7 +491,7 @@ function putExtra(
       members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
     }
     if (members.length === 0) rows.extra.setNull(start + i)
-    else rows.extra.data[start + i] = rows.extra.dictionary.code(`{${members.join(',')}}`)
+    else rows.extra.set(start + i, `{${members.join(',')}}`)
   }
 }
 

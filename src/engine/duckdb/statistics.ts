@@ -57,7 +57,7 @@ function reportedBounds(
   return { lower, upper }
 }
 
-/** The value that a reported bound stands for; undefined for types whose text form is not exact. */
+/** The value that a reported bound stands for; undefined for types whose text form is not exact. Enumerations are reported without. */
 function boundOf(type: string, text: string): Bound | undefined {
   switch (type) {
     case 'boolean':
@@ -103,7 +103,7 @@ export class TextBoundsOf {
   of(rows: RowSet): Map<string, TextBounds> {
     const bounds = new Map<string, TextBounds>()
     rows.sources.forEach(({ column }, i) => {
-      if (!(column instanceof StringColumn)) return
+      if (!(column instanceof StringColumn) || column.texts !== undefined) return
       const { dictionary } = column
       let known = this.#known.get(dictionary)
       if (!this.#known.has(dictionary)) {
