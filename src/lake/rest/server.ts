@@ -159,7 +159,9 @@ class Door {
     const parts: Buffer[] = []
     let bytes = 0
     try {
-      for await (const part of request as AsyncIterable<Buffer>) {
+      // Not destroyed when too much comes: the client is to read why.
+      const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+      for await (const part of body) {
         bytes += part.length
         this.#inFlightBytes += part.length
         if (bytes > limits.catalogBodyBytesMax) {
@@ -193,8 +195,9 @@ class Door {
     })
     response.end(request.method === 'HEAD' ? undefined : answer.body)
     if (!unread) return
+    const { socket } = request
     request.resume()
-    response.once('finish', () => request.socket.destroySoon())
+    response.once('finish', () => socket.destroySoon())
   }
 }
 
