@@ -18,6 +18,7 @@ import {
   logMetadata,
   removeAll,
 } from './expire.ts'
+import { Courtesy } from './courtesy.ts'
 import { diskFailure } from './failure.ts'
 import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { LakeUpkeep } from './maintain/upkeep.ts'
@@ -127,6 +128,7 @@ class FileLake implements CatalogLake {
   readonly #commits: Catalog
   readonly #release: (() => Promise<void>) | undefined
   readonly #garbage = new Garbage()
+  readonly #courtesy: Courtesy
   readonly #versions = new WeakMap<LakeState, Version>()
   #version: Version
   /** A change that is published but perhaps not durable yet. */
@@ -144,8 +146,10 @@ class FileLake implements CatalogLake {
     this.#release = release
     this.#version = version
     this.#versions.set(version.state, version)
+    this.#courtesy = new Courtesy(options.clock)
     const transactions = new Transactions({
       ...options,
+      contended: () => this.#courtesy.conflict(),
       catalog: () => this.#version.catalog,
       tables: () => this.#version.tables,
       transact: (edit, stage) => this.#transact(edit, stage),
@@ -181,7 +185,7 @@ class FileLake implements CatalogLake {
   }
 
   commit(change: LakeChange): Promise<Result<LakeState>> {
-    return this.#inTurn(() => this.#commit(change))
+    return this.#courtesy.turn().then(() => this.#inTurn(() => this.#commit(change)))
   }
 
   /** One commit at a time: each is staged on what the one before it made. */
@@ -310,10 +314,7 @@ class FileLake implements CatalogLake {
       this.#unsure = change
       return published
     }
-    const changed = [...next.tables.values()].filter(
-      ({ name, file }) => base.tables.get(name)?.file !== file,
-    )
-    await this.#afterwards(base, changed, next.catalog.version)
+    await this.#afterwards(base, changedTables(base, next), next.catalog.version)
     return ok(true)
   }
 
@@ -347,7 +348,9 @@ class FileLake implements CatalogLake {
     const next = await loadVersion(this.#options, this.#numbered(base, edited.value), base)
     if (!next.ok) return unreadable(next.error.detail)
     stage.offered = true
-    return this.#publishVersion(base, next.value, edit)
+    const published = await this.#publishVersion(base, next.value, edit)
+    if (changedTables(base, next.value).length > 0) this.#courtesy.done()
+    return published
   }
 
   /** A catalog as the next version of a base. */
@@ -444,6 +447,10 @@ class FileLake implements CatalogLake {
     })
     await Promise.all([...work, this.#commits.prune(version)])
   }
+}
+
+function changedTables(base: Version, next: Version): Table[] {
+  return [...next.tables.values()].filter(({ name, file }) => base.tables.get(name)?.file !== file)
 }
 
 /** Whether a change may have been committed for all that is known: then nothing of it may be removed. */

@@ -30,6 +30,8 @@ export interface LakeCatalog {
   metadata(location: string): Promise<Result<Metadata>>
   view(location: string): Promise<Result<ViewMetadata>>
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>>
+  /** To be told when a commit to one of headwater's own tables has to be made again. */
+  contended(): void
   /** Removes the objects of a table that was dropped, but none that another table names; answers how many went. */
   purge(location: string): Promise<Result<number>>
 }
@@ -42,6 +44,7 @@ export interface Transactor extends Ports {
   /** Headwater's own tables. */
   tables(): ReadonlyMap<string, Table>
   transact(edit: CatalogEdit, stage: () => Stage): Promise<Result<CatalogFile>>
+  contended(): void
 }
 
 /** Writes metadata files under names that nothing refers to yet, for one attempt of one change. */
@@ -142,6 +145,10 @@ export class Transactions implements LakeCatalog {
 
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>> {
     return this.#of.transact(edit, () => new Stage(this.#of))
+  }
+
+  contended(): void {
+    this.#of.contended()
   }
 
   async metadata(location: string): Promise<Result<Metadata>> {
