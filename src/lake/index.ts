@@ -13,6 +13,7 @@ export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from 
 export { localStorage } from './local-storage.ts'
 export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
 export type { LakeCatalog } from './transactions.ts'
+export { type PublishedView, publishViews } from './publish-views.ts'
 export type { RestCounts } from './rest/call.ts'
 export { createRestCatalog, type RestCatalogServer } from './rest/server.ts'
 export type { Storage, StoredObject } from './storage.ts'

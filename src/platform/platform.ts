@@ -7,13 +7,15 @@ import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
+import type { Schemas } from '../columns/epoch.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import type { CatalogLake, Lake } from '../lake/index.ts'
+import { type CatalogLake, type Lake, publishViews } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
+import { eventsView } from './events-view.ts'
 import type { Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
@@ -121,6 +123,8 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     offset: lake.value.state.offset,
   })
   if (!created.ok) return closing(lake.value, created.error)
+  const published = await publishEvents(lake.value, schemas, options)
+  if (!published.ok) return closing(lake.value, published.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
     files,
@@ -150,6 +154,18 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     return closing(lake.value, replayed.error)
   }
   return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+}
+
+/** The view of all events, where the lake is its own catalog. */
+async function publishEvents(
+  lake: Lake | CatalogLake,
+  schemas: Schemas,
+  ports: PlatformOptions,
+): Promise<Result<void>> {
+  const view = eventsView(schemas)
+  return 'catalog' in lake && view !== undefined
+    ? publishViews(lake.catalog, [view], ports)
+    : ok(undefined)
 }
 
 async function recover(
