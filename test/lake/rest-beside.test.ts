@@ -33,7 +33,7 @@ test.skipIf(!pythonIsThere())(
     client.log('seen', { size: 0, name: 'first' })
     expect(await client.flush()).toBe(true)
     await landed(platform)
-    let writing = true
+    const theirsAre = { writing: true }
     const theirs = python(
       `
 import sys
@@ -51,9 +51,9 @@ for i in range(12):
 `,
       [platform.catalogUrl!],
       200_000,
-    ).finally(() => (writing = false))
+    ).finally(() => (theirsAre.writing = false))
     let logged = 1
-    while (writing) {
+    while (theirsAre.writing) {
       client.log('seen', { size: logged++, name: 'ours' })
       if (logged % 5 === 0) expect(await client.flush()).toBe(true)
       await pause(10)
@@ -165,9 +165,9 @@ test('what was answered is there after kill -9', { timeout: 120_000 }, async () 
     } else await expectAll(port, answered)
     const table = (i: number): string =>
       i % 2 === 0 ? 'namespaces/n/tables/t' : 'namespaces/headwater/tables/play_started'
-    let killed = false
+    const platform = { killed: false }
     const commits = (async () => {
-      while (!killed) {
+      while (!platform.killed) {
         const i = next++
         const updates = [{ action: 'set-properties', updates: { [`p${i}`]: 'x' } }]
         const reply = await post(table(i), { updates }).catch(() => undefined)
@@ -177,14 +177,14 @@ test('what was answered is there after kill -9', { timeout: 120_000 }, async () 
     })()
     const client = createClient({ url: running.url })
     const devices = (async () => {
-      while (!killed) {
+      while (!platform.killed) {
         client.log('play_started' as never, {} as never)
         await client.flush().catch(() => false)
         await pause(5)
       }
     })()
     await pause(300 + Math.floor(random.float() * 400))
-    killed = true
+    platform.killed = true
     await running.kill('SIGKILL')
     await Promise.all([commits, Promise.race([devices, pause(2000)])])
   }

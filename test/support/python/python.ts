@@ -26,26 +26,26 @@ async function interpreter(): Promise<string> {
     .digest('hex')
     .slice(0, 16)
   const folder = path.join(cacheFolder(), 'python', version)
-  const python = path.join(folder, 'bin', 'python')
+  const binary = path.join(folder, 'bin', 'python')
   const done = path.join(folder, 'complete')
-  if ((await stat(done).catch(() => undefined)) !== undefined) return python
+  if ((await stat(done).catch(() => undefined)) !== undefined) return binary
   // Environments cannot be moved: one that another process is making is waited for by its lock.
   const lock = `${folder}.lock`
   await mkdir(path.dirname(folder), { recursive: true })
   while (!(await taken(lock))) {
     await new Promise((resolve) => setTimeout(resolve, 500))
-    if ((await stat(done).catch(() => undefined)) !== undefined) return python
+    if ((await stat(done).catch(() => undefined)) !== undefined) return binary
   }
   try {
     await run('python3', ['-m', 'venv', '--clear', folder])
-    await run(python, ['-m', 'pip', '-q', 'install', '--no-deps', '-r', requirements])
+    await run(binary, ['-m', 'pip', '-q', 'install', '--no-deps', '-r', requirements])
     const mark = `${done}.${randomUUID()}`
     await mkdir(mark)
     await rename(mark, done)
   } finally {
     await rm(lock, { recursive: true, force: true })
   }
-  return python
+  return binary
 }
 
 async function taken(lock: string): Promise<boolean> {
