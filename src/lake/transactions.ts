@@ -183,8 +183,9 @@ export class Transactions implements LakeCatalog {
     for (const { namespace, name, location } of tablesOf(this.current)) {
       if (namespace === this.namespace) continue
       const table = await this.#foreign(name, location)
-      if (!table.ok) return table
-      tables.push(table.value)
+      if (table.ok) tables.push(table.value)
+      // A table whose metadata is gone names nothing any more.
+      else if (table.error.code !== 'metadata_missing') return table
     }
     return ok(tables)
   }
