@@ -49,10 +49,11 @@ function project(
   options: Parameters<typeof projectOf>[2] & {
     readonly data?: string
     readonly takeOver?: boolean
+    readonly credential?: string
   } = {},
 ): ReturnType<typeof projectOf> {
-  const { data = 'data', takeOver = false } = options
-  const catalog = { uri: proxy.uri, takeOver }
+  const { data = 'data', takeOver = false, credential } = options
+  const catalog = { uri: proxy.uri, takeOver, ...(credential && { credential }) }
   const config = { namespace, lake: { catalog } }
   return projectOf(path.join(folder, namespace, data), module, { ...options, config })
 }
@@ -162,6 +163,36 @@ describe.skipIf(!java)('beside others', () => {
       { n: '150', noted: '50', early: '100', total: String(50 * 2 ** 40 + 4950 + 1225) },
     ])
     await after.close()
+  })
+
+  test('a catalog that numbers columns anew is given our ids', async () => {
+    proxy.fate = ({ body }) => (body.includes('"stage-create":true') ? { refused: 406 } : 'pass')
+    const platform = await start(project())
+    const fields = platform.lake.state.tables.get('batches')!.schema.fields
+    expect(fields.find(({ name }) => name === 'dropped')!.type).toMatchObject({ 'element-id': 60 })
+    await log(platform.url, 10)
+    await landed(platform)
+    expect(await counts(platform)).toEqual(once(10))
+    await platform.close()
+  })
+
+  test('a token is traded for and shown with each request', async () => {
+    const shown = new Set<string | undefined>()
+    proxy.fate = ({ path: to, authorization }) => {
+      if (to.endsWith('/v1/oauth/tokens')) return 'pass'
+      shown.add(authorization)
+      return authorization === undefined ? { refused: 401 } : 'pass'
+    }
+    await expect(start(project())).rejects.toThrow(/catalog_refused/)
+    const credential = 'me:secret'
+    const platform = await start(project(specs, { data: 'other', credential }))
+    await log(platform.url, 10)
+    await landed(platform)
+    expect(await counts(platform)).toEqual(once(10))
+    await platform.close()
+    expect([...shown].filter((text) => text !== undefined)).toEqual([
+      'Bearer client-credentials-token:sub=me',
+    ])
   })
 
   test('a table that is not ours is left alone', async () => {

@@ -293,20 +293,26 @@ export class ExternalLake implements Lake {
     outcomes: ReadonlyMap<StagedPart, CommitOutcome>,
     work: Pending,
   ): Promise<Result<string | undefined>> {
-    const tables = new Map(this.#tables)
     const leftovers: string[] = []
     const unsettled: [StagedPart, Exclude<CommitOutcome, { kind: 'committed' }>][] = []
-    for (const [staged, outcome] of outcomes) {
+    const problem = await sideBySide([...outcomes], async ([staged, outcome]) => {
       if (outcome.kind !== 'committed') {
         unsettled.push([staged, outcome])
-        continue
+        return undefined
       }
-      const table = await this.#committed(staged, outcome.loaded)
-      tables.set(staged.part.name, table)
-      leftovers.push(...this.#leftovers.after({ ...staged, after: table }))
-    }
-    this.#become(tables)
+      const table = await this.#committed(staged, outcome.loaded, work)
+      if (!table.ok) return table.error
+      if (table.value === undefined) {
+        const message = `table ${staged.part.name} does not have what the catalog said it had committed.`
+        unsettled.push([staged, { kind: 'unknown', message }])
+        return undefined
+      }
+      this.#become(new Map([...this.#tables, [staged.part.name, table.value]]))
+      leftovers.push(...this.#leftovers.after({ ...staged, after: table.value }))
+      return undefined
+    })
     await removeAll(leftovers, this.#parts.storage)
+    if (problem !== undefined) return this.#hopeless(problem)
     let why: string | undefined
     for (const [{ part, base }, outcome] of unsettled) {
       const now = await this.#reload(part.name, work)
@@ -321,13 +327,29 @@ export class ExternalLake implements Lake {
     return ok(why)
   }
 
-  /** The table after our commit, as the catalog answered it; where it did not, as we staged it. */
-  async #committed(staged: StagedPart, loaded: Loaded | undefined): Promise<Table> {
-    if (loaded === undefined) return staged.after
-    const ours = loaded.metadata['current-snapshot-id'] === staged.part.snapshotId
-    if (ours) return { ...staged.after, ...loaded }
-    const table = await this.#tableOf(staged.part.name, loaded)
-    return table.ok ? table.value : staged.after
+  /**
+   * The table after our commit, as the catalog answered it. Where it did not, it is looked at: Apache's own reference catalog answers a
+   * transaction with success although a table of it, changed by another engine meanwhile, was left as it was. Undefined then.
+   */
+  async #committed(
+    { part, after }: StagedPart,
+    answer: Loaded | undefined,
+    work: Pending,
+  ): Promise<Result<Table | undefined>> {
+    const { name, snapshotId } = part
+    if (answer?.metadata['current-snapshot-id'] === snapshotId) return ok({ ...after, ...answer })
+    if (answer === undefined) {
+      const found = await this.#parts.catalog.load(name, true)
+      if (!found.ok) return found
+      if (found.value?.metadata['current-snapshot-id'] === snapshotId) {
+        // Snapshots that no ref points to were left out of the answer.
+        const { snapshots, 'snapshot-log': snapshotLog } = after.metadata
+        const metadata = { ...found.value.metadata, snapshots, 'snapshot-log': snapshotLog }
+        return ok({ ...after, metadata, file: found.value.file })
+      }
+    }
+    const table = await this.#reload(name, work)
+    return !table.ok || covers(table.value, part, work) ? table : ok(undefined)
   }
 
   /** Reads a table anew, and stops for ever when another headwater has written to it. */

@@ -100,7 +100,7 @@ export class RestCatalog {
       if (typeof next !== 'string' || next === '') return ok(names)
       token = next
     }
-    return failed(error('catalog_invalid', `the list of tables has no end.`))
+    return failed(error('catalog_invalid', 'the list of tables has no end.'))
   }
 
   /** A table as it is now; undefined where there is none. `refsOnly` leaves out snapshots that no ref points to. */
@@ -160,7 +160,7 @@ function outcomeOf(reply: Reply, read?: (body: unknown) => Result<Loaded>): Comm
 
 /** Prefix and abilities: the server's defaults, then its overrides. */
 function readConfig(body: unknown): CatalogConfig | undefined {
-  if (typeof body !== 'object' || body === null) return undefined
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
   const { defaults, overrides, endpoints } = body as Readonly<Record<string, unknown>>
   const settings = { ...(defaults as object), ...(overrides as object) } as Record<string, unknown>
   const prefix = settings['prefix']

@@ -28,6 +28,7 @@ export async function ensureShape(
   assert(/^[a-z][a-z0-9_]*$/.test(wanted.name), `${wanted.name} is a table name`)
   const schema = { ...wanted, fields: wanted.fields.map(canonicalField) }
   let loaded = known
+  let last = 'it comes and goes'
   for (let attempt = 0; attempt < limits.commitAttemptsMax; attempt++) {
     if (loaded !== undefined) {
       const change = evolution(loaded.metadata, schema)
@@ -38,6 +39,7 @@ export async function ensureShape(
       if (outcome.kind === 'committed' && outcome.loaded !== undefined) {
         return shaped(outcome.loaded, schema)
       }
+      if (outcome.kind !== 'committed') last = outcome.message
     } else {
       const problem = await create(catalog, schema)
       if (problem !== undefined) return failed(problem)
@@ -47,7 +49,7 @@ export async function ensureShape(
     if (!again.ok) return again
     loaded = again.value
   }
-  return failed(error('commit_conflict', `table ${schema.name} keeps changing its schema.`))
+  return failed(error('commit_conflict', `table ${schema.name}: ${last}`))
 }
 
 /** A table after the commit that was to shape it. */
@@ -113,10 +115,9 @@ function evolution(metadata: Metadata, schema: TableSchema): Result<TableCommit 
     const detail = `table ${name} has no property ${PARTITION_BY}: another engine made it, or the catalog keeps no properties.`
     return failed(error('catalog_invalid', detail))
   }
-  const wanted = besideOthers(metadata, schema)
-  if (!wanted.ok) return wanted
-  const renumber = metadata.snapshots.length === 0 && numberedAnew(metadata, schema)
-  const evolved = renumber ? ok(replaced(metadata, wanted.value)) : evolve(metadata, wanted.value)
+  const evolved = numberedAnew(metadata, schema)
+    ? ok(renumbered(metadata, schema))
+    : evolvedBeside(metadata, schema)
   if (!evolved.ok) return evolved
   const sameSpec = hasSpec(evolved.value, schema)
   if (evolved.value === metadata && sameSpec) return ok(undefined)
@@ -162,26 +163,31 @@ function specUpdates(metadata: Metadata): Update[] {
   ]
 }
 
-/** Our columns, and behind them those that other engines added. */
-function besideOthers(metadata: Metadata, schema: TableSchema): Result<TableSchema> {
+/** Metadata with our columns, and behind them those that other engines added. */
+function evolvedBeside(metadata: Metadata, schema: TableSchema): Result<Metadata> {
   const ids = metadata.properties[COLUMNS]
-  if (ids === undefined) return ok(schema)
-  const ours = new Set(ids.split(',').map(Number))
-  const wanted = new Map(schema.fields.map((field) => [field.id, field]))
-  const others = currentSchema(metadata).fields.filter(({ id }) => !ours.has(id))
+  const { fields } = currentSchema(metadata)
+  const ours = new Set(ids?.split(',').map(Number) ?? fields.map(({ id }) => id))
+  const others = fields.filter(({ id }) => !ours.has(id))
+  const added: IcebergField[] = []
   for (const other of others) {
-    const same = wanted.get(other.id)
-    if (same === undefined || same.name === other.name) continue
+    const [byId, byName] = [
+      schema.fields.find(({ id }) => id === other.id),
+      schema.fields.find(({ name }) => name === other.name),
+    ]
+    if (byId === undefined && byName === undefined) added.push(other)
+    if (byId === byName) continue
     const where = `table ${schema.name}, column ${other.name} (id ${other.id})`
-    const detail = `${where} was added by another engine; specs.lock.json gives its id to ${same.name}.`
+    const { name, id } = byId ?? byName!
+    const detail = `${where} was added by another engine; it cannot be ${name} (id ${id}) of specs.lock.json.`
     return failed(error('spec_incompatible', detail))
   }
-  const kept = others.filter(({ id }) => !wanted.has(id))
-  return ok({ ...schema, fields: [...schema.fields, ...kept] })
+  return evolve(metadata, { ...schema, fields: [...schema.fields, ...added] })
 }
 
 /** Whether the catalog has given the columns of a new table other ids than we asked for. */
 function numberedAnew(metadata: Metadata, { fields }: TableSchema): boolean {
+  if (metadata.snapshots.length > 0) return false
   const theirs = currentSchema(metadata).fields
   const plain = (all: readonly IcebergField[]): string =>
     JSON.stringify(all.map(({ name }) => name))
@@ -189,7 +195,7 @@ function numberedAnew(metadata: Metadata, { fields }: TableSchema): boolean {
 }
 
 /** Metadata of an empty table with another schema: no file was written with the ids of the old one. */
-function replaced(metadata: Metadata, { fields }: TableSchema): Metadata {
+function renumbered(metadata: Metadata, { fields }: TableSchema): Metadata {
   const next = Math.max(...metadata.schemas.map((each) => each['schema-id'])) + 1
   return {
     ...metadata,

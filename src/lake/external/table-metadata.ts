@@ -73,10 +73,8 @@ export function markProperties({ writer, commit, offset }: Mark): Record<string,
 }
 
 /** Members of a schema in the order of ours, so that equal schemas are equal text. */
-function canonicalSchema(schema: unknown): unknown {
-  if (typeof schema !== 'object' || schema === null) return schema
-  const { fields } = schema as Schema
-  return { ...schema, fields: fields.map(canonicalField) }
+function canonicalSchema(schema: Schema): Schema {
+  return { ...schema, fields: schema.fields.map(canonicalField) }
 }
 
 /** A column with its members in the order of ours. */

@@ -19,7 +19,8 @@ export async function startSpark(
   properties: Readonly<Record<string, string>> = {},
 ): Promise<Spark> {
   const classes = await compiled('SparkScript', 'spark')
-  const catalog = { type: 'rest', uri, ...properties }
+  // Without its cache, so that it sees what others have committed.
+  const catalog = { type: 'rest', uri, 'cache-enabled': 'false', ...properties }
   const settings = {
     'spark.ui.enabled': 'false',
     'spark.driver.host': '127.0.0.1',
