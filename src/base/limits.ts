@@ -92,10 +92,39 @@ export const limits = {
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Large manifests that one day lies in, before they are written again by day. */
+  manifestDepthMax: 8,
+  /** Maintenance looks at a table that changed after this, at any other after the longer time. */
+  maintenanceLookMs: 15_000,
+  maintenanceLookMsMax: 5 * 60 * 1000,
+  /** How long it waits with nothing to do, while writers are busy, and at most after a job. */
+  maintenanceIdleMs: 2000,
+  maintenanceBusyMs: 50,
+  maintenanceRestMsMax: 5 * 60 * 1000,
+  /** How long after the start what crashes left is looked for. */
+  maintenanceFirstSweepMs: 5 * 60 * 1000,
+  /** How long a table is left alone after a job on it failed, and after its garbage was looked through. */
+  maintenanceRetryMsMin: 5000,
+  maintenanceRetryMsMax: 10 * 60 * 1000,
+  maintenanceCollectMs: 5 * 60 * 1000,
+  /** Size of a finished data file. */
+  targetBytes: 128 * MiB,
+  targetBytesMin: 1 * MiB,
+  targetBytesMax: 1024 * MiB,
+  /** Files of like size that become one while their day goes on. */
+  compactFanIn: 16,
+  /** How long a day must be over, and without a new file, to be put in its final form. */
+  settleMs: 60 * 60 * 1000,
+  /** Files that one job of compaction reads. */
+  compactFilesMax: 256,
+  /** Objects that left a table and are worth looking whether a snapshot names them. */
+  garbageWorthMin: 50,
   /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
   garbageMax: 500_000,
   /** How long such an object stays at least. */
   garbageAgeMs: 20 * 60 * 1000,
+  /** When it is looked for again, if a snapshot named it. */
+  garbageAgainMs: 60 * 60 * 1000,
   /** Snapshots of a table that are forgotten together, at least. */
   expireSnapshotsMin: 30,
   /** Manifests of a table that wait for the last snapshot that names them. */

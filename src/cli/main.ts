@@ -1,6 +1,7 @@
 /** The command line: one file per command, and one place where failures become exit codes. */
 import { Command } from 'commander'
 import { HeadwaterError } from '../base/errors.ts'
+import { compactCommand } from './compact.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
@@ -15,7 +16,14 @@ const program = new Command('headwater')
   .addHelpText('after', '\nExit codes: 0 done, 1 failed (the message has a code), 2 wrong usage.')
   .exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
 
-for (const command of [devCommand, runCommand, sqlCommand, tablesCommand, initCommand]) {
+for (const command of [
+  devCommand,
+  runCommand,
+  sqlCommand,
+  tablesCommand,
+  compactCommand,
+  initCommand,
+]) {
   program.addCommand(command().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2)))
 }
 

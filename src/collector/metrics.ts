@@ -20,16 +20,30 @@ export interface Reading {
   readonly read: () => number
 }
 
+/** What maintenance counts; of the lake, which the collector does not know. */
+export interface MaintenanceReading {
+  readonly jobs: ReadonlyMap<string, number>
+  readonly failures: number
+  readonly refused: number
+  readonly filesBefore: number
+  readonly filesAfter: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly removed: number
+}
+
 export interface MetricsOptions {
   readonly intake: IntakeCounts
   readonly door: DoorCounts
+  /** Undefined where it is somebody else's. */
+  readonly maintenance: MaintenanceReading | undefined
   readonly gauges: readonly Reading[]
 }
 
 export function createMetrics(options: MetricsOptions): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { intake, door } = options
+  const { intake, door, maintenance } = options
   const counters: Reading[] = [
     { name: 'batches_total', help: 'Batches that arrived.', read: () => intake.batches },
     {
@@ -53,6 +67,7 @@ export function createMetrics(options: MetricsOptions): Registry {
       help: 'Bytes of bodies decompressed.',
       read: () => door.decodedBytes,
     },
+    ...(maintenance === undefined ? [] : maintenanceCounters(maintenance)),
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -61,6 +76,8 @@ export function createMetrics(options: MetricsOptions): Registry {
       counter.inc(read())
     })
   }
+  const jobs = maintenance?.jobs ?? new Map<string, number>()
+  labelled(registry, 'maintenance_jobs_total', 'Jobs of maintenance done.', 'kind', jobs)
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
   labelled(
     registry,
@@ -88,6 +105,23 @@ export function createMetrics(options: MetricsOptions): Registry {
     collecting(gauge, () => gauge.set(read()))
   }
   return registry
+}
+
+function maintenanceCounters(counts: MaintenanceReading): Reading[] {
+  const counter = (name: string, help: string, read: () => number): Reading => ({
+    name: `maintenance_${name}_total`,
+    help,
+    read,
+  })
+  return [
+    counter('failures', 'Jobs of maintenance that failed.', () => counts.failures),
+    counter('refused', 'Compactions whose table changed under them.', () => counts.refused),
+    counter('files_before', 'Data files that compaction replaced.', () => counts.filesBefore),
+    counter('files_after', 'Data files that it put in their place.', () => counts.filesAfter),
+    counter('bytes_read', 'Bytes of files that it replaced.', () => counts.bytesRead),
+    counter('bytes_written', 'Bytes of files that it wrote.', () => counts.bytesWritten),
+    counter('removed', 'Objects without a name that were removed.', () => counts.removed),
+  ]
 }
 
 function labelled(

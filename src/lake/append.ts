@@ -55,7 +55,7 @@ export async function prepareAppend(
     rows: files.reduce((sum, { rows }) => sum + rows, 0),
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     days: new Set(files.map(({ day }) => day)).size,
-    manifest: await writeManifest(table, entries, { specId, snapshotId }, ports),
+    manifest: await writeManifest(table, entries, { specId, snapshotId, content: 0 }, ports),
   }
 }
 
@@ -86,7 +86,7 @@ export async function stageAppend(
   summary: Readonly<Record<string, string>>,
   ports: Ports,
 ): Promise<Staged> {
-  const merged = await mergeSmall(table, prepared.snapshotId, ports)
+  const merged = await mergeMany(table, prepared.snapshotId, ports)
   const parent = currentSnapshot(metadata)
   return stageSnapshot(metadata, [prepared.manifest, ...merged], ports, {
     snapshotId: prepared.snapshotId,
@@ -155,39 +155,45 @@ function appendSummary(
     'added-records': String(rows),
     'added-files-size': String(bytes),
     'changed-partition-count': String(days),
-    ...totals(parent, { files, rows, bytes }),
+    ...totals(parent, { files, rows, bytes, deleteFiles: 0, positionDeletes: 0 }),
   }
 }
 
+/** What a commit adds to the totals of a table; negative where it takes away. */
+export interface Change {
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  readonly deleteFiles: number
+  readonly positionDeletes: number
+}
+
 /** The totals of a summary after a change of the parent's. */
-export function totals(
-  parent: Snapshot | undefined,
-  change: { readonly files: number; readonly rows: number; readonly bytes: number },
-): Record<string, string> {
+export function totals(parent: Snapshot | undefined, change: Change): Record<string, string> {
   const after = (key: string, more: number): string =>
     String(Number(parent?.summary[key] ?? 0) + more)
   return {
     'total-records': after('total-records', change.rows),
     'total-files-size': after('total-files-size', change.bytes),
     'total-data-files': after('total-data-files', change.files),
-    'total-delete-files': after('total-delete-files', 0),
-    'total-position-deletes': after('total-position-deletes', 0),
+    'total-delete-files': after('total-delete-files', change.deleteFiles),
+    'total-position-deletes': after('total-position-deletes', change.positionDeletes),
     'total-equality-deletes': after('total-equality-deletes', 0),
   }
 }
 
 /**
- * Manifests of the table with the smallest ones merged once there are `manifestsPerTierMax` of them: quick, and without it every commit
- * would write a longer list. Larger ones are merged by maintenance; here only when that has long not come, so that they stay bounded.
+ * Manifests of the table, as maintenance left them. Only when that has long not come, those of one size are merged here, lest every
+ * commit write a longer list than the one before.
  */
-async function mergeSmall(
+async function mergeMany(
   table: Table,
   snapshotId: number,
   ports: Ports,
 ): Promise<readonly ManifestFile[]> {
   let current = table.manifests
+  if (current.length < limits.manifestsPerTierHardMax) return current
   for (let tier = 0; tier < TIERS_MAX; tier++) {
-    const most = tier === 0 ? limits.manifestsPerTierMax : limits.manifestsPerTierHardMax
     const same = current.filter(
       (each) =>
         each.content === 0 && isOwnSpec(table.metadata, each.specId) && manifestTier(each) === tier,
@@ -195,7 +201,7 @@ async function mergeSmall(
     const oldest = same.at(-1)
     // Entries of the oldest one's spec; another spec has its turn when it is the oldest.
     const old = same.filter(({ specId }) => specId === oldest?.specId)
-    if (old.length < most - 1) continue
+    if (old.length < limits.manifestsPerTierHardMax) continue
     const merged = await mergeManifests(table, old, snapshotId, ports)
     const gone = new Set(old.map(({ path }) => path))
     current = [...current.filter(({ path }) => !gone.has(path)), ...merged]

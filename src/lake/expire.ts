@@ -100,12 +100,17 @@ function keptIds(
     if (ref['type'] === 'tag') continue
     const most = ref['min-snapshots-to-keep'] ?? policy.snapshotsMin
     const oldest = now - (ref['max-snapshot-age-ms'] ?? policy.snapshotAgeMs)
-    let count = 0
-    for (let each: Snapshot | undefined = head; each !== undefined; count++) {
-      if (count < most || each['timestamp-ms'] >= oldest) kept.add(each['snapshot-id'])
-      reached.add(each['snapshot-id'])
+    // Not `reached`, which other branches have filled: metadata that is in a circle must end too.
+    const line = new Set<Id>()
+    for (let each: Snapshot | undefined = head; each !== undefined;) {
+      const id = each['snapshot-id']
+      const stays = line.size < most || each['timestamp-ms'] >= oldest
+      if (stays) kept.add(id)
+      else if (reached.has(id)) break
+      line.add(id)
+      reached.add(id)
       const parent: Id | undefined = each['parent-snapshot-id']
-      each = parent === undefined || reached.has(parent) ? undefined : byId.get(parent)
+      each = parent === undefined || line.has(parent) ? undefined : byId.get(parent)
     }
   }
   const periods = new Map<number, Id>()

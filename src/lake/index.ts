@@ -10,8 +10,13 @@ export type {
   TableState,
 } from './lake.ts'
 export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
+export type { HistoryPolicy } from './expire.ts'
+export { type Done, doJob } from './maintain/job.ts'
+export { Maintainer, type MaintenanceCounts } from './maintain/maintainer.ts'
+export { type CompactionPolicy, type Job, planTable, type TablePlan } from './maintain/plan.ts'
 export { localStorage } from './local-storage.ts'
 export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
+export type { KeptLake } from './upkeep.ts'
 export type { LakeCatalog } from './transactions.ts'
 export { type PublishedView, publishViews } from './publish-views.ts'
 export type { RestCounts } from './rest/call.ts'

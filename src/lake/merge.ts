@@ -27,7 +27,7 @@ export async function mergeManifests(
   }
   const merged: ManifestFile[] = []
   for (const part of cutByDay(entries, limits.manifestEntriesMax)) {
-    merged.push(await writeManifest(table, part, { specId, snapshotId }, ports))
+    merged.push(await writeManifest(table, part, { specId, snapshotId, content: 0 }, ports))
   }
   return merged
 }

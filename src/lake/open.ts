@@ -20,7 +20,7 @@ import {
 } from './expire.ts'
 import { Courtesy } from './courtesy.ts'
 import { diskFailure } from './failure.ts'
-import type { Lake, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
+import type { LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
 import { LakeUpkeep } from './maintain/upkeep.ts'
 import type { ManifestFile } from './manifest.ts'
 import {
@@ -42,7 +42,7 @@ import {
   unreadable,
 } from './transactions.ts'
 import { liveFiles, stateOf } from './table-state.ts'
-import type { Upkeep } from './upkeep.ts'
+import type { KeptLake, Upkeep } from './upkeep.ts'
 
 export interface LakeOptions {
   readonly storage: Storage
@@ -66,10 +66,8 @@ interface Version {
 }
 
 /** A lake that is its own catalog, for other engines too. */
-export interface CatalogLake extends Lake {
+export interface CatalogLake extends KeptLake {
   readonly catalog: LakeCatalog
-  /** What keeps tables fast and small. */
-  readonly upkeep: Upkeep
 }
 
 export async function openLake(options: LakeOptions): Promise<Result<CatalogLake>> {
@@ -90,10 +88,7 @@ export async function openLake(options: LakeOptions): Promise<Result<CatalogLake
     }
     await catalog.pruneAll(version.value.catalog.version)
     for (const table of version.value.tables.values()) await publishNames(table, storage)
-    const lake = new FileLake(options, catalog, version.value, release.value)
-    // What crashes left; a table that cannot be read as a whole keeps its orphans.
-    for (const name of version.value.tables.keys()) await lake.upkeep.sweep(name)
-    return ok(lake)
+    return ok(new FileLake(options, catalog, version.value, release.value))
   } catch (cause) {
     return failed(diskFailure(cause, storage.root))
   }
@@ -160,7 +155,7 @@ class FileLake implements CatalogLake {
       history: options.history ?? HISTORY,
       garbage: this.#garbage,
       tables: () => this.#version.tables,
-      allTables: () => transactions.tables(),
+      otherTables: () => transactions.others(),
       edit: (name, stage) => this.#edit(name, stage),
     })
   }

@@ -2,12 +2,13 @@
  * Replaces files or manifests of a table by others with the same rows. Everything large is prepared beside the writers; in its turn at the
  * commit point a replacement writes what an append does, or declines because the table has changed under it.
  */
-import { addedEntries, newSnapshotId, stageSnapshot, totals } from './append.ts'
+import { addedEntries, type Change, newSnapshotId, stageSnapshot, totals } from './append.ts'
 import type { DataFile } from './lake.ts'
 import type { ManifestEntry, ManifestFile } from './manifest.ts'
 import { mergeManifests } from './merge.ts'
 import { currentSnapshot, type Metadata } from './metadata.ts'
 import {
+  dayOf,
   daysOf,
   existingEntries,
   isOwnSpec,
@@ -25,8 +26,12 @@ export interface Replacement {
   readonly removed: readonly string[]
   readonly added: readonly DataFile[]
   readonly day: number
-  /** Sequence number of the snapshot that was read, whose deletes the new files have applied. */
+  /** Sequence number of the snapshot that was read. */
   readonly sequence: number
+  /** Whether rows that position deletes name were left out. */
+  readonly deleted: boolean
+  /** Locations of delete files that concern no file but the removed ones: they go too. */
+  readonly spent: readonly string[]
 }
 
 /** Manifests that are written and durable, and what they stand in for. */
@@ -38,7 +43,7 @@ export interface PreparedRewrite {
   /** Paths of the delete manifests that were looked at: another one may concern the replaced files. */
   readonly deletes: ReadonlySet<string>
   readonly summary: Readonly<Record<string, string>>
-  readonly change: { readonly files: number; readonly rows: number; readonly bytes: number }
+  readonly change: Change
   /** Locations of the data files that go. */
   readonly removed: readonly string[]
   /** Replacements that the table as it is now does not allow, with the reason. */
@@ -52,58 +57,147 @@ export async function prepareReplacements(
   ports: Ports,
 ): Promise<PreparedRewrite> {
   const holders = await holdersOf(table, replacements, ports)
-  const live = new Set(holders.flatMap(({ entries }) => entries.map(locationOf)))
-  const deletes = await newDeletes(table, replacements, ports)
-  const refused: { replacement: Replacement; reason: string }[] = []
-  const accepted: Replacement[] = []
-  for (const replacement of replacements) {
-    const gone = replacement.removed.find((location) => !live.has(location))
-    if (gone !== undefined) refused.push({ replacement, reason: `${gone} is no longer live` })
-    else if (deletes(replacement)) refused.push({ replacement, reason: 'rows were deleted since' })
-    else accepted.push(replacement)
-  }
+  const { accepted, refused } = await sifted(table, replacements, holders, ports)
   const snapshotId = newSnapshotId(ports.random)
   const removed = new Set(accepted.flatMap((each) => each.removed))
-  const replaced = new Set<string>()
-  const manifests: ManifestFile[] = []
-  let [rows, bytes] = [0, 0]
-  for (const { manifest, entries } of holders) {
-    if (!entries.some((entry) => removed.has(locationOf(entry)))) continue
-    const carried = entries.map((entry): ManifestEntry => {
-      if (!removed.has(locationOf(entry))) return entry
-      rows += rowsOf(entry)
-      bytes += Number(entry.dataFile['file_size_in_bytes'])
-      return { ...entry, status: 2, snapshotId }
-    })
-    replaced.add(manifest.path)
-    const { specId } = manifest
-    manifests.push(await writeManifest(table, carried, { specId, snapshotId }, ports))
-  }
+  const without = await carryWithout(table, holders, removed, snapshotId, ports)
+  const cleared = await carryWithout(
+    table,
+    await spentHolders(table, accepted, holders, ports),
+    new Set(accepted.flatMap((each) => each.spent)),
+    snapshotId,
+    ports,
+  )
   const added = await addedManifests(table, accepted, snapshotId, ports)
   const files = accepted.flatMap((each) => each.added)
-  const total = (pick: 'rows' | 'bytes'): number => files.reduce((sum, each) => sum + each[pick], 0)
+  const rows = files.reduce((sum, each) => sum + each.rows, 0)
+  const bytes = files.reduce((sum, each) => sum + each.bytes, 0)
   return {
     snapshotId,
-    replaced,
-    manifests: [...added, ...manifests],
+    replaced: new Set([...without.replaced, ...cleared.replaced]),
+    manifests: [...added, ...without.manifests, ...cleared.manifests],
     deletes: deletePaths(table),
-    removed: [...removed],
+    removed: [...removed, ...cleared.locations],
     refused,
     change: {
       files: files.length - removed.size,
-      rows: total('rows') - rows,
-      bytes: total('bytes') - bytes,
+      rows: rows - without.rows,
+      bytes: bytes - without.bytes - cleared.bytes,
+      deleteFiles: -cleared.locations.length,
+      positionDeletes: -cleared.rows,
     },
     summary: {
       'added-data-files': String(files.length),
       'deleted-data-files': String(removed.size),
-      'added-records': String(total('rows')),
-      'deleted-records': String(rows),
-      'added-files-size': String(total('bytes')),
-      'removed-files-size': String(bytes),
+      'added-records': String(rows),
+      'deleted-records': String(without.rows),
+      'added-files-size': String(bytes),
+      'removed-files-size': String(without.bytes + cleared.bytes),
       'changed-partition-count': String(new Set(accepted.map(({ day }) => day)).size),
+      ...(cleared.locations.length === 0
+        ? {}
+        : {
+            'removed-delete-files': String(cleared.locations.length),
+            'removed-position-delete-files': String(cleared.locations.length),
+            'removed-position-deletes': String(cleared.rows),
+          }),
     },
   }
+}
+
+type Refusal = PreparedRewrite['refused'][number]
+
+/** Replacements that the table allows as it is now, and those that it does not. */
+async function sifted(
+  table: Table,
+  replacements: readonly Replacement[],
+  holders: readonly Holder[],
+  ports: Ports,
+): Promise<{ accepted: Replacement[]; refused: Refusal[] }> {
+  const live = new Set(holders.flatMap(({ entries }) => entries.map(locationOf)))
+  const concerned = await newDeletes(table, replacements, ports)
+  const accepted: Replacement[] = []
+  const refused: Refusal[] = []
+  for (const replacement of replacements) {
+    const gone = replacement.removed.find((location) => !live.has(location))
+    if (gone !== undefined) {
+      refused.push({ replacement, reason: `${gone} is no longer live` })
+    } else if (concerned(replacement)) {
+      refused.push({ replacement, reason: 'rows were deleted since' })
+    } else {
+      accepted.push(replacement)
+      // A file is replaced once.
+      for (const location of replacement.removed) live.delete(location)
+    }
+  }
+  return { accepted, refused }
+}
+
+/** Manifests again without some of their entries, which they name as deleted by this snapshot; others are not touched. */
+async function carryWithout(
+  table: Table,
+  holders: readonly Holder[],
+  removed: ReadonlySet<string>,
+  snapshotId: number,
+  ports: Ports,
+): Promise<{
+  replaced: string[]
+  manifests: ManifestFile[]
+  locations: string[]
+  rows: number
+  bytes: number
+}> {
+  const out = {
+    replaced: [] as string[],
+    manifests: [] as ManifestFile[],
+    locations: [] as string[],
+    rows: 0,
+    bytes: 0,
+  }
+  for (const { manifest, entries } of holders) {
+    if (!entries.some((entry) => removed.has(locationOf(entry)))) continue
+    const carried = entries.map((entry): ManifestEntry => {
+      if (!removed.has(locationOf(entry))) return entry
+      out.locations.push(locationOf(entry))
+      out.rows += rowsOf(entry)
+      out.bytes += Number(entry.dataFile['file_size_in_bytes'])
+      return { ...entry, status: 2, snapshotId }
+    })
+    const { specId, content } = manifest
+    const kind = { specId, snapshotId, content: content === 0 ? 0 : 1 } as const
+    out.replaced.push(manifest.path)
+    out.manifests.push(await writeManifest(table, carried, kind, ports))
+  }
+  return out
+}
+
+/** Delete manifests with the spent files, as long as no other live data file is old enough to be concerned. */
+async function spentHolders(
+  table: Table,
+  accepted: readonly Replacement[],
+  holders: readonly Holder[],
+  { storage }: Ports,
+): Promise<Holder[]> {
+  const spent = new Set(accepted.flatMap((each) => each.spent))
+  if (spent.size === 0) return []
+  const removed = new Set(accepted.flatMap((each) => each.removed))
+  const others = holders
+    .flatMap(({ entries }) => entries)
+    .filter((entry) => !removed.has(locationOf(entry)))
+  const found: Holder[] = []
+  for (const manifest of table.manifests) {
+    if (manifest.content === 0 || !isOwnSpec(table.metadata, manifest.specId)) continue
+    const entries = await existingEntries(manifest, storage)
+    const needed = entries.some(
+      (entry) =>
+        spent.has(locationOf(entry)) &&
+        others.some(
+          (each) => dayOf(each) === dayOf(entry) && Number(each.sequence) <= Number(entry.sequence),
+        ),
+    )
+    if (!needed) found.push({ manifest, entries })
+  }
+  return found
 }
 
 /** Writes the live entries of manifests into fewer ones, in the order of their days. */
@@ -126,7 +220,7 @@ export async function prepareMerge(
     deletes: new Set(),
     removed: [],
     refused: [],
-    change: { files: 0, rows: 0, bytes: 0 },
+    change: { files: 0, rows: 0, bytes: 0, deleteFiles: 0, positionDeletes: 0 },
     summary: {
       'manifests-created': String(manifests.length),
       'manifests-kept': String(table.manifests.length - old.length),
@@ -201,34 +295,37 @@ async function addedManifests(
   ports: Ports,
 ): Promise<ManifestFile[]> {
   const entries: ManifestEntry[] = []
-  for (const { added, sequence } of replacements) {
-    // The number of the snapshot that was read: deletes committed since concern the new files as they did the old ones.
-    entries.push(...(await addedEntries(table, added, { snapshotId, sequence }, ports)))
+  for (const { added, sequence, deleted } of replacements) {
+    // The number of the snapshot that was read: equality deletes committed since concern the new files as they did the old ones.
+    // Files that left out deleted rows are newer than those deletes; of such, none may have come since.
+    const number = deleted ? null : sequence
+    entries.push(...(await addedEntries(table, added, { snapshotId, sequence: number }, ports)))
   }
   if (entries.length === 0) return []
   const specId = table.metadata['partition-specs'].find((spec) =>
     isOwnSpec(table.metadata, spec['spec-id']),
   )!['spec-id']
-  return [await writeManifest(table, entries, { specId, snapshotId }, ports)]
+  return [await writeManifest(table, entries, { specId, snapshotId, content: 0 }, ports)]
 }
 
-/** Whether position deletes or deletion vectors were committed after a replacement read its files. */
+/** Whether deletes were committed after a replacement read its files, which it does not heed. */
 async function newDeletes(
   table: Table,
   replacements: readonly Replacement[],
   { storage }: Ports,
 ): Promise<(replacement: Replacement) => boolean> {
   const first = Math.min(...replacements.map(({ sequence }) => sequence))
-  let newest = -Infinity
+  const newest = { position: -Infinity, any: -Infinity }
   for (const manifest of table.manifests) {
     if (manifest.content === 0 || Number(manifest.sequence) <= first) continue
     for (const entry of await readManifest(manifest, storage)) {
-      // Equality deletes find their rows in the new files by the sequence number.
-      if (entry.dataFile['content'] !== 1) continue
-      newest = Math.max(newest, Number(entry.sequence ?? manifest.sequence))
+      const sequence = Number(entry.sequence ?? manifest.sequence)
+      newest.any = Math.max(newest.any, sequence)
+      if (entry.dataFile['content'] === 1) newest.position = Math.max(newest.position, sequence)
     }
   }
-  return ({ sequence }) => newest > sequence
+  // Equality deletes find their rows in the new files too, by the sequence number, unless these have a new one.
+  return ({ sequence, deleted }) => (deleted ? newest.any : newest.position) > sequence
 }
 
 function deletePaths({ manifests }: Table): Set<string> {

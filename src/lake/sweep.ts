@@ -3,7 +3,7 @@ import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { collects } from './expire.ts'
 import { decodeManifestList, type ManifestFile } from './manifest.ts'
-import { folderOf, join, nameOf, type Storage } from './storage.ts'
+import { folderOf, join, nameOf, type Storage, type StoredObject } from './storage.ts'
 import { readManifest, type Table } from './write-manifest.ts'
 
 export interface Swept {
@@ -12,31 +12,27 @@ export interface Swept {
 }
 
 export interface SweepOptions {
-  /** Every table of the catalog, since one may name what lies in another's folder. */
-  readonly all: readonly Table[]
   /** Objects modified later than this stay, ms since 1970. */
   readonly before: number
   /** Objects that stay although no snapshot names them. */
-  readonly spare: (location: string) => boolean
+  readonly spare: (table: string, location: string) => boolean
 }
 
-/** Sweeps the folder of a table. Fails, with nothing removed, when any object that names others cannot be read. */
-export async function sweepTable(
-  table: Table,
+/**
+ * Sweeps the folders of headwater's tables. `others` are those of other engines, whose own folders are left to these. Fails, with nothing
+ * removed, when any object that names others cannot be read.
+ */
+export async function sweepTables(
+  tables: readonly Table[],
+  others: readonly Table[],
   storage: Storage,
-  { all, before, spare }: SweepOptions,
+  options: SweepOptions,
 ): Promise<Result<Swept>> {
-  if (!collects(table.metadata)) return ok({ objects: 0, bytes: 0 })
-  const { location: folder } = table.metadata
-  const inside = all
-    .map(({ metadata }) => metadata.location)
-    .filter((each) => each !== folder && each.startsWith(`${folder}/`))
-  const old: { location: string; bytes: number }[] = []
-  for await (const { location, bytes, modified } of storage.list(folder)) {
-    const others = inside.some((each) => location.startsWith(`${each}/`))
-    if (modified < before && !others && !spare(location)) old.push({ location, bytes })
-  }
+  const old: StoredObject[] = []
+  const all = [...tables, ...others]
+  for (const table of tables) old.push(...(await oldObjects(table, all, storage, options)))
   if (old.length === 0) return ok({ objects: 0, bytes: 0 })
+  // A table may name what lies in another's folder.
   const named = await namedObjects(all, storage)
   if (!named.ok) return named
   let [objects, bytes] = [0, 0]
@@ -49,14 +45,43 @@ export async function sweepTable(
   return ok({ objects, bytes })
 }
 
-/** Of `candidates` those that no snapshot of any table names; they are removed. */
+/** Objects in the folder of a table, but for those in another's folder inside it. */
+async function oldObjects(
+  { name, metadata }: Table,
+  tables: readonly Table[],
+  storage: Storage,
+  { before, spare }: SweepOptions,
+): Promise<StoredObject[]> {
+  if (!collects(metadata)) return []
+  const inside = tables
+    .map((each) => `${each.metadata.location}/`)
+    .filter((folder) => folder.startsWith(`${metadata.location}/`))
+    .filter((folder) => folder !== `${metadata.location}/`)
+  const old: StoredObject[] = []
+  for await (const object of storage.list(metadata.location)) {
+    const others = inside.some((folder) => object.location.startsWith(folder))
+    if (object.modified < before && !others && !spare(name, object.location)) old.push(object)
+  }
+  return old
+}
+
+/**
+ * Of objects that left a table those that no snapshot names, its own, of one of `tables` at the same place, or of one of `others`, wherever
+ * that lies; they are removed.
+ */
 export async function removeUnnamed(
   candidates: readonly string[],
-  all: readonly Table[],
+  table: Table,
+  tables: readonly Table[],
+  others: readonly Table[],
   storage: Storage,
 ): Promise<Result<readonly string[]>> {
-  if (candidates.length === 0) return ok([])
-  const named = await namedObjects(all, storage)
+  if (candidates.length === 0 || !collects(table.metadata)) return ok([])
+  const place = (each: Table): string => `${formsOf(each.metadata.location)[0]}/`
+  const near = tables.filter(
+    (each) => place(each).startsWith(place(table)) || place(table).startsWith(place(each)),
+  )
+  const named = await namedObjects([...near, ...others], storage)
   if (!named.ok) return named
   const unnamed = candidates.filter(
     (location) => !formsOf(location).some((form) => named.value.has(form)),

@@ -177,9 +177,9 @@ export class Transactions implements LakeCatalog {
     return text.ok ? parseView(text.value, location) : text
   }
 
-  /** Every table of the catalog; fails when one cannot be read. */
-  async tables(): Promise<Result<readonly Table[]>> {
-    const tables: Table[] = [...this.#of.tables().values()]
+  /** Tables of other engines; fails when one cannot be read. */
+  async others(): Promise<Result<readonly Table[]>> {
+    const tables: Table[] = []
     for (const { namespace, name, location } of tablesOf(this.current)) {
       if (namespace === this.namespace) continue
       const table = await this.#foreign(name, location)
@@ -193,15 +193,16 @@ export class Transactions implements LakeCatalog {
   async purge(location: string): Promise<Result<number>> {
     const table = await this.#foreign('dropped', location)
     if (!table.ok) return table
-    const all = await this.tables()
-    if (!all.ok) return all
+    const others = await this.others()
+    if (!others.ok) return others
     const named = await objectsOf(table.value, this.#of.storage)
     if (!named.ok) return named
     // What lies elsewhere was only lent to the table.
     const inside = [...named.value].filter((each) =>
       each.startsWith(`${table.value.metadata.location}/`),
     )
-    const removed = await removeUnnamed(inside, all.value, this.#of.storage)
+    const all = [...this.#of.tables().values(), ...others.value]
+    const removed = await removeUnnamed(inside, table.value, [], all, this.#of.storage)
     return removed.ok ? ok(removed.value.length) : removed
   }
 

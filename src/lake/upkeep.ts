@@ -1,5 +1,6 @@
 /** The upkeep port: what a table is made of, and the changes of its files that leave its rows as they are. */
 import type { Result } from '../base/result.ts'
+import type { Lake } from './lake.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
 import type { Replacement } from './rewrite.ts'
 import type { Swept } from './sweep.ts'
@@ -79,6 +80,12 @@ export interface Upkeep {
   expire(table: string): Promise<Result<number>>
   /** Removes what rewrites left, once no snapshot names it. */
   collect(table: string): Promise<Result<number>>
-  /** Removes what crashes left. */
-  sweep(table: string): Promise<Result<Swept>>
+  /** Removes what crashes left in the folders of all tables. */
+  sweep(): Promise<Result<Swept>>
+}
+
+/** A lake whose tables headwater keeps itself. */
+export interface KeptLake extends Lake {
+  /** What keeps tables fast and small. */
+  readonly upkeep: Upkeep
 }

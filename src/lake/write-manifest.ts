@@ -68,15 +68,19 @@ export function ownSpec(metadata: Metadata): number {
   throw error('lake_invalid', `${metadata.location} has no partition spec by day(event time).`)
 }
 
-/** Writes a manifest of one own spec; its numbers that are this commit's are `PENDING`. */
+/** Writes a manifest of one own spec; its numbers that are this commit's are `PENDING`. `content`: 0 data, 1 deletes. */
 export async function writeManifest(
   { metadata }: Pick<Table, 'metadata'>,
   entries: readonly ManifestEntry[],
-  { specId, snapshotId }: { readonly specId: number; readonly snapshotId: Id },
+  {
+    specId,
+    snapshotId,
+    content,
+  }: { readonly specId: number; readonly snapshotId: Id; readonly content: 0 | 1 },
   { storage, random }: Ports,
 ): Promise<ManifestFile> {
   const location = join(metadata.location, 'metadata', `${uuid(random)}-m0.avro`)
-  const bytes = encodeManifest(entries, headerOf(metadata, specId), random.bytes(16))
+  const bytes = encodeManifest(entries, headerOf(metadata, specId, content), random.bytes(16))
   await storage.write(location, bytes)
   const count = (status: number): number =>
     entries.reduce((sum, entry) => sum + (entry.status === status ? 1 : 0), 0)
@@ -92,7 +96,7 @@ export async function writeManifest(
     path: location,
     length: bytes.length,
     specId,
-    content: 0,
+    content,
     sequence: PENDING,
     minSequence: Number.isFinite(minSequence) ? minSequence : PENDING,
     snapshotId,
@@ -154,7 +158,7 @@ export async function readManifest(
   }
 }
 
-function headerOf(metadata: Metadata, specId: number): ManifestHeader {
+function headerOf(metadata: Metadata, specId: number, content: 0 | 1): ManifestHeader {
   const schema = currentSchema(metadata)
   const spec = metadata['partition-specs'].find((each) => each['spec-id'] === specId)!
   return {
@@ -162,6 +166,7 @@ function headerOf(metadata: Metadata, specId: number): ManifestHeader {
     schemaId: schema['schema-id'],
     partitionSpec: JSON.stringify(spec.fields),
     specId,
+    content: content === 0 ? 'data' : 'deletes',
   }
 }
 

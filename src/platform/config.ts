@@ -122,6 +122,85 @@ const lake = z
   })
   .prefault({})
 
+const minutes = (ms: number): number => ms / 60_000
+
+const maintenance = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Compact files and remove old ones beside the writers; else run `headwater compact`.',
+      ),
+    share: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.2)
+      .describe('Share of one core that maintenance may take.'),
+    memory: z
+      .string()
+      .regex(/^\d+(MB|GB)$/)
+      .default('512MB')
+      .describe('Memory for sorting; what does not fit goes to a temporary file.'),
+    targetBytes: z
+      .int()
+      .min(limits.targetBytesMin)
+      .max(limits.targetBytesMax)
+      .default(limits.targetBytes)
+      .describe('Size of a finished file, bytes.'),
+    fanIn: z
+      .int()
+      .min(2)
+      .max(limits.compactFilesMax)
+      .default(limits.compactFanIn)
+      .describe('Files of like size that become one while their day goes on.'),
+    settleMinutes: z
+      .int()
+      .min(1)
+      .default(minutes(limits.settleMs))
+      .describe('How long after its end, and after its last file, a day is put in its final form.'),
+    sweepHours: z
+      .int()
+      .min(1)
+      .default(12)
+      .describe('How often files that crashes left are looked for.'),
+  })
+  .prefault({})
+
+const history = z
+  .strictObject({
+    minutes: z
+      .int()
+      .min(1)
+      .default(minutes(limits.snapshotAgeMs))
+      .describe(
+        'How long every snapshot is kept. A table property `history.expire.max-snapshot-age-ms` goes before.',
+      ),
+    snapshots: z
+      .int()
+      .min(1)
+      .default(limits.snapshotsMin)
+      .describe(
+        'Newest ones that stay whatever their age (`history.expire.min-snapshots-to-keep`).',
+      ),
+    everyMinutes: z
+      .int()
+      .min(1)
+      .default(minutes(limits.snapshotEveryMs))
+      .describe(
+        'Of older snapshots one is kept per this time (`headwater.history.keep-every-ms`).',
+      ),
+    hours: z
+      .int()
+      .min(0)
+      .default(limits.snapshotKeepMs / 3_600_000)
+      .describe(
+        'For this long; 0: none (`headwater.history.keep-for-ms`). Tags and branches stay.',
+      ),
+  })
+  .prefault({})
+
 export const configSchema = z.strictObject({
   specs: z.string().default('./specs.ts').describe('The module that exports the specifications.'),
   data: z.string().default('./.headwater').describe('Folder of log and lake.'),
@@ -138,6 +217,8 @@ export const configSchema = z.strictObject({
   engine: engine.describe('The embedded engine.'),
   lake: lake.describe('Where the tables are.'),
   catalog: catalog.describe('The Iceberg REST catalog for other engines.'),
+  maintenance: maintenance.describe('What keeps tables fast: fewer files, less history.'),
+  history: history.describe('How long one can read the past.'),
   enrich: enrich.describe('What is looked up about a request.'),
 })
 

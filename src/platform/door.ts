@@ -11,7 +11,7 @@ import { type Collector, createCollector } from '../collector/http.ts'
 import type { Intake } from '../collector/intake.ts'
 import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading } from '../collector/metrics.ts'
-import type { Lake, RestCounts } from '../lake/index.ts'
+import type { Lake, MaintenanceCounts, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Project } from './project.ts'
 
@@ -25,6 +25,8 @@ export interface DoorOptions {
   readonly lake: Lake
   /** What the REST catalog counts, where there is one. */
   readonly catalog: RestCounts | undefined
+  /** What maintenance counts, where headwater does it. */
+  readonly maintenance: MaintenanceCounts | undefined
   readonly development: boolean
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
@@ -43,6 +45,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   const registry = createMetrics({
     intake: counts,
     door,
+    maintenance: options.maintenance,
     gauges: gauges(options, () => collector),
   })
   collector = createCollector({

@@ -11,11 +11,18 @@ import type { Schemas } from '../columns/epoch.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type CatalogLake, type Lake, publishViews } from '../lake/index.ts'
+import {
+  type CatalogLake,
+  type KeptLake,
+  type Lake,
+  type Maintainer,
+  publishViews,
+} from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
 import { eventsView } from './events-view.ts'
+import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
@@ -29,6 +36,8 @@ export interface PlatformOptions {
   readonly development: boolean
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
+  /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */
+  readonly onMaintenanceFailure?: (table: string, failure: HeadwaterError) => void
 }
 
 export interface Platform {
@@ -39,6 +48,8 @@ export interface Platform {
   readonly counts: IntakeCounts
   readonly lake: Lake
   readonly log: Log
+  /** What keeps the tables fast; undefined where another catalog has them. */
+  readonly maintainer: Maintainer | undefined
   /** Frames of the log that were landed again at the start. */
   readonly replayed: number
   /** Why events cannot be taken now; empty when they can. */
@@ -53,6 +64,8 @@ interface Core {
   readonly log: Log
   readonly runner: EpochRunner
   readonly admission: Admission
+  /** What keeps the tables fast; undefined where another catalog has them. */
+  readonly maintainer: Maintainer | undefined
   readonly replayed: number
 }
 
@@ -60,7 +73,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   const counts = new IntakeCounts()
   const core = await openCore(options, counts)
   if (!core.ok) return core
-  const { lake, log, runner, admission, replayed } = core.value
+  const { lake, log, runner, admission, maintainer, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
@@ -80,6 +93,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     log,
     lake,
     catalog: catalog.value?.counts,
+    maintenance: maintainer?.counts,
     engineFailure: () => runner.failure,
   })
   if (!door.ok) {
@@ -88,12 +102,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     return door
   }
   runner.start()
+  if (options.project.config.maintenance.enabled) maintainer?.start()
   return ok({
     url: door.value.url,
     catalogUrl: catalog.value?.url,
     counts,
     lake,
     log,
+    maintainer,
     replayed,
     ready,
     close: () => closeAll(door.value, catalog.value, core.value),
@@ -153,7 +169,30 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     await log.value.close()
     return closing(lake.value, replayed.error)
   }
-  return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+  const kept = isKept(lake.value) ? lake.value : undefined
+  const maintainer =
+    kept !== undefined
+      ? projectMaintainer({
+          ...options,
+          ...project,
+          lake: kept,
+          busy: () => runner.writing || queue.behind,
+          onFailure: options.onMaintenanceFailure ?? (() => {}),
+        })
+      : undefined
+  return ok({
+    lake: lake.value,
+    log: log.value,
+    runner,
+    admission,
+    maintainer,
+    replayed: replayed.value,
+  })
+}
+
+/** Whether headwater keeps the tables itself: another catalog's are kept by whoever runs that. */
+function isKept(lake: Lake | KeptLake): lake is KeptLake {
+  return 'upkeep' in lake
 }
 
 /** The view of all events, where the lake is its own catalog. */
@@ -200,6 +239,7 @@ async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<neve
 }
 
 async function closeCore(core: Core): Promise<void> {
+  await core.maintainer?.stop()
   await core.runner.stop()
   await core.log.close()
   await core.lake.close()

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts'
 import type { Result } from '../base/result.ts'
 import { type Lake, localStorage, openExternalLake, openLake } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
+import { historyPolicy } from './maintenance.ts'
 import { loadConfig } from './project.ts'
 
 interface Ports {
@@ -31,7 +32,8 @@ export function openConfiguredLake(
   const root = path.join(data, 'lake')
   const storage = localStorage(root, ports.files, ports.random)
   if (catalog === undefined) {
-    return openLake({ storage, lock: root, namespace, readOnly, ...ports })
+    const history = historyPolicy(config)
+    return openLake({ storage, lock: root, namespace, history, readOnly, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'

@@ -242,7 +242,9 @@ const METADATA = {
       fields: [{ name: 'd', id: 1, required: false, type: 'decimal(9,2)' }],
     },
   ],
-  'partition-specs': [],
+  'last-updated-ms': 1,
+  'partition-specs': [{ 'spec-id': 0, fields: [] }],
+  'last-partition-id': 999,
 }
 
 test('metadata is read with what may be left out, and ids of 63 bits stay exact', async () => {
@@ -250,13 +252,13 @@ test('metadata is read with what may be left out, and ids of 63 bits stay exact'
   script({
     text: JSON.stringify({ metadata: { ...METADATA, 'current-snapshot-id': 0 } }).replace(
       '"current-snapshot-id":0',
-      `"current-snapshot-id":${id},"snapshots":[{"snapshot-id":${id}}]`,
+      `"current-snapshot-id":${id},"snapshots":[{"snapshot-id":${id},"timestamp-ms":1,"manifest-list":"a"}]`,
     ),
   })
   const reply = await httpWith().get(`${uri}/a`)
   const { metadata } = unwrap(readLoaded('t', (reply as { body: unknown }).body))
   expect(metadata['current-snapshot-id']).toBe(id)
-  expect(metadata.refs).toEqual({})
+  expect(metadata.refs).toEqual({ main: { 'snapshot-id': id, type: 'branch' } })
   expect(metadata.schemas[0]!.fields[0]!.type).toBe('decimal(9, 2)')
 })
 

@@ -150,9 +150,11 @@ export class MemoryFiles implements Files {
   async list(directory: string): Promise<readonly string[]> {
     this.#check('list', directory)
     if (this.#names.has(directory)) throw errno('ENOTDIR', 'scandir', directory)
+    const inside = directory === '/' ? '/' : `${directory}/`
     return [...this.#names.keys(), ...this.#directories]
-      .filter((name) => name !== '/' && path.dirname(name) === directory)
-      .map((name) => path.basename(name))
+      .filter((name) => name.startsWith(inside) && name.length > inside.length)
+      .map((name) => name.slice(inside.length))
+      .filter((name) => !name.includes('/'))
       .toSorted()
   }
 
@@ -231,7 +233,7 @@ export class MemoryFiles implements Files {
     fault: Fault | undefined,
   ): void {
     const bytes = Buffer.concat(parts)
-    const room = Math.max(0, this.capacity - this.used)
+    const room = this.capacity === Infinity ? Infinity : Math.max(0, this.capacity - this.used)
     const written = Math.min(fault === undefined ? bytes.byteLength : (fault.written ?? 0), room)
     this.#ticks += 1
     inode.write(inode.size, bytes.subarray(0, written), this.#ticks)

@@ -52,6 +52,7 @@ export class EpochRunner {
   #running: Promise<void> | undefined
   #stopping = false
   #failure: HeadwaterError | undefined
+  #writing = false
   /** A commit whose outcome the lake could not make sure of. */
   #unsure: LakeChange | undefined
   #wake: () => void = () => {}
@@ -76,6 +77,11 @@ export class EpochRunner {
   /** Why the last attempt failed; undefined once one succeeds. */
   get failure(): HeadwaterError | undefined {
     return this.#failure
+  }
+
+  /** Whether an epoch is being written now. */
+  get writing(): boolean {
+    return this.#writing
   }
 
   /** Starts writing epochs at the cadence, until `stop`. */
@@ -144,6 +150,15 @@ export class EpochRunner {
   }
 
   async #attempt(epoch: Epoch): Promise<Result<void>> {
+    this.#writing = true
+    try {
+      return await this.#writeEpoch(epoch)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  async #writeEpoch(epoch: Epoch): Promise<Result<void>> {
     const { queue, lake, log, clock } = this.#options
     const started = clock.monotonic()
     const change = this.#unsure ?? (await this.#change(epoch))
