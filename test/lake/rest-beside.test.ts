@@ -183,7 +183,8 @@ test('what was answered is there after kill -9', { timeout: 120_000 }, async () 
         await pause(5)
       }
     })()
-    await pause(300 + Math.floor(random.float() * 400))
+    const wanted = answered.length + 6 + Math.floor(random.float() * 20)
+    while (answered.length < wanted) await pause(3)
     platform.killed = true
     await running.kill('SIGKILL')
     await Promise.all([commits, Promise.race([devices, pause(2000)])])
