@@ -8,7 +8,7 @@ import { below, type Random, seededRandom, uuid } from '../src/base/random.ts'
 import { ok } from '../src/base/result.ts'
 import {
   type DataFile,
-  type CatalogLake as Lake,
+  type KeptLake,
   localStorage,
   Maintainer,
   openLake,
@@ -97,7 +97,7 @@ export async function simulate(
 
 class World {
   readonly #folder: string
-  readonly #lake: Lake
+  readonly #lake: KeptLake
   readonly #maintainer: Maintainer
   readonly #random: Random = seededRandom(7)
   readonly #time: { now: number }
@@ -105,7 +105,12 @@ class World {
   #nextStep = 0
   #bytesIn = 0
 
-  private constructor(folder: string, lake: Lake, maintainer: Maintainer, time: { now: number }) {
+  private constructor(
+    folder: string,
+    lake: KeptLake,
+    maintainer: Maintainer,
+    time: { now: number },
+  ) {
     this.#folder = folder
     this.#lake = lake
     this.#maintainer = maintainer

@@ -191,6 +191,9 @@ export const limits = {
   catalogLevelsMax: 16,
   /** Entries of one page of a list, where the client does not say. */
   catalogPageMax: 1000,
+  /** Commits of other engines that came too late, one after another, before headwater's own wait for one; and for how long at most. */
+  foreignConflictsMin: 3,
+  foreignYieldMs: 1000,
   /** Tables of other engines whose metadata is kept in memory. */
   catalogCacheEntriesMax: 64,
   /** Versions of a view, unless its own property says otherwise. */

@@ -15,7 +15,8 @@ const int32 = z
   .int()
   .min(-(2 ** 31))
   .max(2 ** 31 - 1)
-const fieldId = int32.min(1)
+/** Any: clients number a new table's columns as they like, and it numbers them anew. */
+const fieldId = int32
 const texts = z.record(z.string(), z.string())
 
 const anyType: z.ZodType = z.lazy(() =>

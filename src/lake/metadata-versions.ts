@@ -70,7 +70,8 @@ function specsOf(metadata: Members): Members {
 
 const FIRST_PARTITION_ID = 1000
 
-function snapshotOf(snapshot: unknown): unknown {
+/** A snapshot without the members that mean nothing, such as a null or a parent -1. */
+export function snapshotOf(snapshot: unknown): unknown {
   if (!isObject(snapshot)) return snapshot
   const present = Object.fromEntries(Object.entries(snapshot).filter(([, value]) => value !== null))
   // A writer may name no parent by -1.

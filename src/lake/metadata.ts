@@ -292,12 +292,11 @@ function maxChild(type: IcebergType): number {
 }
 
 /** JSON of snapshots, which never change: a table that commits every second has hundreds, and each commit writes them all. */
-const snapshotTexts = new WeakMap<Snapshot, string>()
+const snapshotTexts = new WeakMap<object, string>()
 
 /** The JSON of a metadata file, in the form of the table's own format version. */
 export function stringifyMetadata(metadata: Metadata): string {
-  if (metadata['format-version'] === 1) return stringifyExact(metadataJson(metadata))
-  const { snapshots, ...rest } = metadata
+  const { snapshots, ...rest } = metadataJson(metadata)
   const texts = snapshots.map((snapshot) => {
     const text = snapshotTexts.get(snapshot) ?? stringifyExact(snapshot)
     snapshotTexts.set(snapshot, text)
@@ -307,8 +306,11 @@ export function stringifyMetadata(metadata: Metadata): string {
 }
 
 /** Metadata as it is written and sent: format version 1 has members of its own, and no sequence numbers. */
-export function metadataJson(metadata: Metadata): object {
-  if (metadata['format-version'] !== 1) return metadata
+export function metadataJson(metadata: Metadata): {
+  readonly snapshots: readonly object[]
+  readonly [member: string]: unknown
+} {
+  if (metadata['format-version'] !== 1) return { ...metadata }
   const { 'last-sequence-number': _, ...rest } = metadata
   const spec = metadata['partition-specs'].find(
     (each) => each['spec-id'] === metadata['default-spec-id'],

@@ -18,6 +18,7 @@ import {
   logMetadata,
   removeAll,
 } from './expire.ts'
+import { Courtesy } from './courtesy.ts'
 import { diskFailure } from './failure.ts'
 import { claim, type Ownership, stillOwned } from './fence.ts'
 import type { Appended, LakeChange, LakeState, LiveFile, TableState } from './lake.ts'
@@ -171,6 +172,7 @@ class FileLake implements CatalogLake {
   readonly #commits: Catalog
   readonly #release: (() => Promise<void>) | undefined
   readonly #garbage = new Garbage()
+  readonly #courtesy: Courtesy
   readonly #versions = new WeakMap<LakeState, Version>()
   #version: Version
   /** What the fence compares the newest catalog with. */
@@ -191,8 +193,10 @@ class FileLake implements CatalogLake {
     this.#version = version
     this.#mine = version.catalog
     this.#versions.set(version.state, version)
+    this.#courtesy = new Courtesy(options.clock)
     const transactions = new Transactions({
       ...options,
+      contended: () => this.#courtesy.conflict(),
       catalog: () => this.#version.catalog,
       tables: () => this.#version.tables,
       transact: (edit, stage) => this.#transact(edit, stage),
@@ -203,7 +207,7 @@ class FileLake implements CatalogLake {
       history: options.history ?? HISTORY,
       garbage: this.#garbage,
       tables: () => this.#version.tables,
-      allTables: () => transactions.tables(),
+      otherTables: () => transactions.others(),
       edit: (name, stage) => this.#edit(name, stage),
     })
   }
@@ -228,7 +232,7 @@ class FileLake implements CatalogLake {
   }
 
   commit(change: LakeChange): Promise<Result<LakeState>> {
-    return this.#inTurn(() => this.#commit(change))
+    return this.#courtesy.turn().then(() => this.#inTurn(() => this.#commit(change)))
   }
 
   /** One commit at a time: each is staged on what the one before it made. */
@@ -384,10 +388,7 @@ class FileLake implements CatalogLake {
     if (!published.ok || !published.value) return published
     this.#become(next)
     this.#mine = next.catalog
-    const changed = [...next.tables.values()].filter(
-      ({ name, file }) => base.tables.get(name)?.file !== file,
-    )
-    await this.#afterwards(base, changed, next.catalog)
+    await this.#afterwards(base, changedTables(base, next), next.catalog)
     return ok(true)
   }
 
@@ -423,7 +424,9 @@ class FileLake implements CatalogLake {
     const next = await loadVersion(this.#options, this.#numbered(base, edited.value), base)
     if (!next.ok) return unreadable(next.error.detail)
     stage.offered = true
-    return this.#publishVersion({ change: edit, base, next: next.value })
+    const published = await this.#publishVersion({ change: edit, base, next: next.value })
+    if (changedTables(base, next.value).length > 0) this.#courtesy.done()
+    return published
   }
 
   /** A catalog as the next version of a base. */
@@ -532,6 +535,10 @@ class FileLake implements CatalogLake {
     })
     await Promise.all([...work, this.#commits.prune(newest)])
   }
+}
+
+function changedTables(base: Version, next: Version): Table[] {
+  return [...next.tables.values()].filter(({ name, file }) => base.tables.get(name)?.file !== file)
 }
 
 /** Whether a change may have been committed for all that is known: then nothing of it may be removed. */

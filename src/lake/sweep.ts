@@ -19,18 +19,20 @@ export interface SweepOptions {
 }
 
 /**
- * Sweeps the folders of tables. `all`: every table of the catalog, since one may name what lies in another's folder. Fails, with
- * nothing removed, when any object that names others cannot be read.
+ * Sweeps the folders of headwater's tables. `others` are those of other engines, whose own folders are left to these. Fails, with nothing
+ * removed, when any object that names others cannot be read.
  */
 export async function sweepTables(
   tables: readonly Table[],
-  all: readonly Table[],
+  others: readonly Table[],
   storage: Storage,
   options: SweepOptions,
 ): Promise<Result<Swept>> {
   const old: StoredObject[] = []
+  const all = [...tables, ...others]
   for (const table of tables) old.push(...(await oldObjects(table, all, storage, options)))
   if (old.length === 0) return ok({ objects: 0, bytes: 0 })
+  // A table may name what lies in another's folder.
   const named = await namedObjects(all, storage)
   if (!named.ok) return named
   let [objects, bytes] = [0, 0]
@@ -63,11 +65,15 @@ async function oldObjects(
   return old
 }
 
-/** Of objects that left a table those that no snapshot names, its own or of a table at the same place; they are removed. */
+/**
+ * Of objects that left a table those that no snapshot names, its own, of one of `tables` at the same place, or of one of `others`, wherever
+ * that lies; they are removed.
+ */
 export async function removeUnnamed(
   candidates: readonly string[],
   table: Table,
   tables: readonly Table[],
+  others: readonly Table[],
   storage: Storage,
 ): Promise<Result<readonly string[]>> {
   if (candidates.length === 0 || !collects(table.metadata)) return ok([])
@@ -75,7 +81,7 @@ export async function removeUnnamed(
   const near = tables.filter(
     (each) => place(each).startsWith(place(table)) || place(table).startsWith(place(each)),
   )
-  const named = await namedObjects(near, storage)
+  const named = await namedObjects([...near, ...others], storage)
   if (!named.ok) return named
   const unnamed = candidates.filter(
     (location) => !formsOf(location).some((form) => named.value.has(form)),

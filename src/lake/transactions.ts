@@ -30,6 +30,8 @@ export interface LakeCatalog {
   metadata(location: string): Promise<Result<Metadata>>
   view(location: string): Promise<Result<ViewMetadata>>
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>>
+  /** To be told when a commit to one of headwater's own tables has to be made again. */
+  contended(): void
   /** Removes the objects of a table that was dropped, but none that another table names; answers how many went. */
   purge(location: string): Promise<Result<number>>
 }
@@ -42,6 +44,7 @@ export interface Transactor extends Ports {
   /** Headwater's own tables. */
   tables(): ReadonlyMap<string, Table>
   transact(edit: CatalogEdit, stage: () => Stage): Promise<Result<CatalogFile>>
+  contended(): void
 }
 
 /** Writes metadata files under names that nothing refers to yet, for one attempt of one change. */
@@ -144,6 +147,10 @@ export class Transactions implements LakeCatalog {
     return this.#of.transact(edit, () => new Stage(this.#of))
   }
 
+  contended(): void {
+    this.#of.contended()
+  }
+
   async metadata(location: string): Promise<Result<Metadata>> {
     const own = this.#own(location)
     if (own !== undefined) return ok(own)
@@ -170,14 +177,15 @@ export class Transactions implements LakeCatalog {
     return text.ok ? parseView(text.value, location) : text
   }
 
-  /** Every table of the catalog; fails when one cannot be read. */
-  async tables(): Promise<Result<readonly Table[]>> {
-    const tables: Table[] = [...this.#of.tables().values()]
+  /** Tables of other engines; fails when one cannot be read. */
+  async others(): Promise<Result<readonly Table[]>> {
+    const tables: Table[] = []
     for (const { namespace, name, location } of tablesOf(this.current)) {
       if (namespace === this.namespace) continue
       const table = await this.#foreign(name, location)
-      if (!table.ok) return table
-      tables.push(table.value)
+      if (table.ok) tables.push(table.value)
+      // A table whose metadata is gone names nothing any more.
+      else if (table.error.code !== 'metadata_missing') return table
     }
     return ok(tables)
   }
@@ -185,15 +193,16 @@ export class Transactions implements LakeCatalog {
   async purge(location: string): Promise<Result<number>> {
     const table = await this.#foreign('dropped', location)
     if (!table.ok) return table
-    const all = await this.tables()
-    if (!all.ok) return all
+    const others = await this.others()
+    if (!others.ok) return others
     const named = await objectsOf(table.value, this.#of.storage)
     if (!named.ok) return named
     // What lies elsewhere was only lent to the table.
     const inside = [...named.value].filter((each) =>
       each.startsWith(`${table.value.metadata.location}/`),
     )
-    const removed = await removeUnnamed(inside, table.value, all.value, this.#of.storage)
+    const all = [...this.#of.tables().values(), ...others.value]
+    const removed = await removeUnnamed(inside, table.value, [], all, this.#of.storage)
     return removed.ok ? ok(removed.value.length) : removed
   }
 

@@ -15,6 +15,7 @@ import {
   specShape,
   statisticsShape,
 } from './metadata-shape.ts'
+import { snapshotOf } from './metadata-versions.ts'
 import {
   highestId,
   type NewOrder,
@@ -301,14 +302,14 @@ function schemaOf(draft: Draft): Schema {
 }
 
 function addSnapshot({ draft, added }: Work, raw: Snapshot): void {
-  const members = present(raw as unknown as Readonly<Record<string, unknown>>)
-  const snapshot = { 'sequence-number': 0, summary: {}, ...members } as unknown as Snapshot
+  const snapshot = snapshotOf(raw) as Snapshot
   const id = snapshot['snapshot-id']
   const sequence = snapshot['sequence-number']
   const version = draft['format-version']
   if (draft.schemas.length === 0 || draft['partition-specs'].length === 0) {
     throw invalid('Attempting to add a snapshot before a schema and a partition spec are added.')
   }
+  if (id < 0) throw invalid(`${id} is not the id of a snapshot.`)
   if (draft.snapshots.some((each) => each['snapshot-id'] === id)) {
     throw invalid(`Snapshot already exists for id: ${id}.`)
   }

@@ -1,7 +1,7 @@
 /** The upkeep port: what a table is made of, and the changes of its files that leave its rows as they are. */
 import type { Result } from '../base/result.ts'
-import type { TableSchema } from '../spec/iceberg-type.ts'
 import type { Lake } from './lake.ts'
+import type { TableSchema } from '../spec/iceberg-type.ts'
 import type { Replacement } from './rewrite.ts'
 import type { Swept } from './sweep.ts'
 
@@ -84,7 +84,8 @@ export interface Upkeep {
   sweep(): Promise<Result<Swept>>
 }
 
-/** A lake whose files are kept in order from here. */
+/** A lake whose tables headwater keeps itself. */
 export interface KeptLake extends Lake {
+  /** What keeps tables fast and small. */
   readonly upkeep: Upkeep
 }

@@ -19,10 +19,11 @@ import {
   knownBatches,
   recentEntries,
 } from '../engine/index.ts'
-import type { CatalogLake, Lake, Maintainer } from '../lake/index.ts'
+import { type CatalogLake, type Lake, type Maintainer, publishViews } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
 import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
+import { eventsView } from './events-view.ts'
 import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
@@ -143,6 +144,8 @@ async function openCore(
   if (!lake.ok) return lake
   const created = await createTables(lake.value, schemas)
   if (!created.ok) return closing(lake.value, created.error)
+  const published = await publishEvents(lake.value, schemas, options)
+  if (!published.ok) return closing(lake.value, published.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
     files,
@@ -203,6 +206,18 @@ async function openCore(
 async function createTables(lake: Lake, schemas: Schemas): Promise<Result<unknown>> {
   const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
   return lake.commit({ schemas: tables, appends: new Map(), offset: lake.state.offset })
+}
+
+/** The view of all events, where the lake is its own catalog. */
+async function publishEvents(
+  lake: Lake | CatalogLake,
+  schemas: Schemas,
+  ports: PlatformOptions,
+): Promise<Result<void>> {
+  const view = eventsView(schemas)
+  return 'catalog' in lake && view !== undefined
+    ? publishViews(lake.catalog, [view], ports)
+    : ok(undefined)
 }
 
 async function recover(

@@ -9,7 +9,7 @@ import { Compactor } from '../../src/engine/duckdb/compact.ts'
 import { openDuck } from '../../src/engine/duckdb/instance.ts'
 import { relationOf } from '../../src/engine/duckdb/projection.ts'
 import { newSnapshotId, stageSnapshot, totals } from '../../src/lake/append.ts'
-import type { CatalogLake as Lake } from '../../src/lake/index.ts'
+import type { KeptLake } from '../../src/lake/index.ts'
 import { doJob } from '../../src/lake/maintain/job.ts'
 import { type CompactionPolicy, type Job, planTable } from '../../src/lake/maintain/plan.ts'
 import { currentSnapshot } from '../../src/lake/metadata.ts'
@@ -192,7 +192,7 @@ function compactorIn(folder: string): Compactor {
 }
 
 /** Plans and does jobs until none is left; answers what was done. */
-async function maintain(lake: Lake, folder: string, now = systemClock.wall()): Promise<Job[]> {
+async function maintain(lake: KeptLake, folder: string, now = systemClock.wall()): Promise<Job[]> {
   const rewriter = compactorIn(folder)
   const jobs: Job[] = []
   for (;;) {
@@ -209,7 +209,7 @@ async function maintain(lake: Lake, folder: string, now = systemClock.wall()): P
 }
 
 /** Rows of a query over the files as they lie, each column and member found by its id. */
-async function askByIds(lake: Lake, query: string): Promise<Record<string, unknown>[]> {
+async function askByIds(lake: KeptLake, query: string): Promise<Record<string, unknown>[]> {
   const duck = await openDuck({ threads: 1 })
   const connection = await duck.connect()
   const files = (await lake.files(lake.state, 'seen')).map((file) => file.path)

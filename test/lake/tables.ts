@@ -9,12 +9,7 @@ import { copyStatement, reportOf } from '../../src/engine/duckdb/parquet.ts'
 import { columnStatistics } from '../../src/engine/duckdb/statistics.ts'
 import { Catalog } from '../../src/lake/catalog.ts'
 import { tableAt, withEntry } from '../../src/lake/catalog-file.ts'
-import {
-  type DataFile,
-  type CatalogLake as Lake,
-  localStorage,
-  openLake,
-} from '../../src/lake/index.ts'
+import { type DataFile, type KeptLake, localStorage, openLake } from '../../src/lake/index.ts'
 import { loadTable } from '../../src/lake/load.ts'
 import { stringifyMetadata } from '../../src/lake/metadata.ts'
 import { join, type Storage } from '../../src/lake/storage.ts'
@@ -41,7 +36,7 @@ export function storageOf({ root, files, random }: Place): Storage {
   return localStorage(root, files, random)
 }
 
-export async function open(place: Place, readOnly = false): Promise<Lake> {
+export async function open(place: Place, readOnly = false): Promise<KeptLake> {
   const { root, ...ports } = place
   const storage = storageOf(place)
   return unwrap(await openLake({ storage, lock: root, namespace: 'headwater', readOnly, ...ports }))
@@ -49,7 +44,7 @@ export async function open(place: Place, readOnly = false): Promise<Lake> {
 
 /** Writes the rows of a query as one file of one day. */
 export async function writeRows(
-  lake: Lake,
+  lake: KeptLake,
   schema: TableSchema,
   day: number,
   query: string,
@@ -73,7 +68,7 @@ export async function writeRows(
 
 /** Appends files to a table, one commit each unless told otherwise. */
 export async function append(
-  lake: Lake,
+  lake: KeptLake,
   schema: TableSchema,
   files: readonly DataFile[],
   perCommit = 1,

@@ -48,7 +48,7 @@ const dependencies: Readonly<Record<string, string>> = {
   isbot: 'the robot flag',
   maxmind: 'reads the address database',
   'prom-client': 'the Prometheus text format',
-  zod: 'checks the configuration file',
+  zod: 'checks the configuration file, and what other engines send and write',
 }
 
 const devDependencies: Readonly<Record<string, string>> = {

@@ -25,8 +25,8 @@ export interface Editor extends Ports {
   readonly garbage: Garbage
   /** Tables of the newest version. */
   tables(): ReadonlyMap<string, Table>
-  /** Every table of the catalog, those of other engines too; fails when one cannot be read. */
-  allTables(): Promise<Result<readonly Table[]>>
+  /** Tables of other engines, which may name objects of ours; fails when one cannot be read. */
+  otherTables(): Promise<Result<readonly Table[]>>
   /** Changes one table in its turn; `ok(false)` when `stage` declines. */
   edit(
     table: string,
@@ -97,9 +97,11 @@ export class LakeUpkeep implements Upkeep {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
-      const all = await this.#editor.allTables()
-      if (!all.ok) return all
-      const removed = await removeUnnamed(left, this.#table(name), all.value, storage)
+      const own = [...this.#editor.tables().values()]
+      const others = await this.#editor.otherTables()
+      if (!others.ok) return others
+      const table = this.#table(name)
+      const removed = await removeUnnamed(left, table, own, others.value, storage)
       if (!removed.ok) return removed
       garbage.forget(name, removed.value)
       // What a kept snapshot still names is looked for again only when that may have gone.
@@ -114,9 +116,9 @@ export class LakeUpkeep implements Upkeep {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
       const now = clock.wall()
-      const all = await this.#editor.allTables()
-      if (!all.ok) return all
-      return sweepTables([...this.#editor.tables().values()], all.value, storage, {
+      const others = await this.#editor.otherTables()
+      if (!others.ok) return others
+      return sweepTables([...this.#editor.tables().values()], others.value, storage, {
         before: now - limits.orphanAgeMs,
         spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
       })

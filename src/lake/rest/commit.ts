@@ -1,6 +1,7 @@
 /** Commits of clients to tables: each against the table as it is at the moment, so that appends of headwater in between lose nothing. */
-import { error } from '../../base/errors.ts'
+import { error, type HeadwaterError } from '../../base/errors.ts'
 import { uuid } from '../../base/random.ts'
+import { failed } from '../../base/result.ts'
 import { type CatalogFile, type Identifier, tableAt, withEntry } from '../catalog-file.ts'
 import type { Metadata } from '../metadata.ts'
 import { type Requirement, unmet } from '../requirements.ts'
@@ -31,11 +32,16 @@ export async function commitTable(
   if (file === undefined) throw error('table_unknown', `Table does not exist: ${textOf(id)}`)
   const before = unwrap(await service.lake.metadata(file))
   const problem = unmet(requirements, before)
-  if (problem !== undefined) throw problem
-  const after = unwrap(applyUpdates(before, updates, service.clock.wall()))
+  const updated =
+    problem === undefined
+      ? applyUpdates(before, updates, service.clock.wall())
+      : failed<HeadwaterError>(problem)
+  const own = id.namespace === service.lake.namespace
+  if (own && !updated.ok && updated.error.code === 'commit_conflict') service.lake.contended()
+  const after = unwrap(updated)
   if (after === before) return catalog
   await checkPlaces(service, catalog, id, before, after)
-  if (id.namespace === service.lake.namespace) {
+  if (own) {
     const reason = ownedProblem(before, after, id.name === service.ledger)
     if (reason !== undefined) throw error('table_owned', `${textOf(id)}: ${reason}.`)
   }

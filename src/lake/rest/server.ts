@@ -1,4 +1,4 @@
-/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §14), with bounded bodies and answers that never leave a doubt they need not. */
+/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §15), with bounded bodies and answers that never leave a doubt they need not. */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
@@ -159,7 +159,9 @@ class Door {
     const parts: Buffer[] = []
     let bytes = 0
     try {
-      for await (const part of request as AsyncIterable<Buffer>) {
+      // Not destroyed when too much comes: the client is to read why.
+      const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+      for await (const part of body) {
         bytes += part.length
         this.#inFlightBytes += part.length
         if (bytes > limits.catalogBodyBytesMax) {
@@ -193,8 +195,9 @@ class Door {
     })
     response.end(request.method === 'HEAD' ? undefined : answer.body)
     if (!unread) return
+    const { socket } = request
     request.resume()
-    response.once('finish', () => request.socket.destroySoon())
+    response.once('finish', () => socket.destroySoon())
   }
 }
 
