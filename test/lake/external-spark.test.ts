@@ -47,7 +47,7 @@ test.skipIf(!javaIsThere())('Spark writes beside the platform', { timeout: 180_0
   await insist('ALTER TABLE headwater.seen ADD COLUMN remark STRING')
   await insist(`INSERT INTO headwater.seen
     SELECT event_time, event_time_error, received_at, 'spark', n, seq, within, at, install, session, sdk, source, clock,
-           geo_country, ua_browser, ua_os, ua_device, robot, _extra, size, name, 'by Spark'
+           geo_country, ua_browser, ua_os, ua_device, robot, _extra, time_flag, size, name, 'by Spark'
     FROM headwater.seen WHERE size < 10`)
   await insist(
     "CALL lake.system.rewrite_data_files(table => 'headwater.seen', options => map('min-input-files', '2'))",
