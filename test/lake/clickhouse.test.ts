@@ -161,7 +161,8 @@ describe('ClickHouse', () => {
     async () => {
       let ahead = 0
       const clock: Clock = { ...systemClock, wall: () => systemClock.wall() + ahead }
-      const platform = await start(projectOf(folder, streaming), { clock })
+      const config = { maintenance: { fanIn: 8, share: 1 } }
+      const platform = await start(projectOf(folder, streaming, { config }), { clock })
       const landed = new Map<string, number>()
       const log = async (seed: number): Promise<void> => {
         const fleet = startFleet({
