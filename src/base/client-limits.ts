@@ -19,6 +19,8 @@ export const clientBodyBatchesMax = 20
 export const clientBodyBytesMax = 512 * KiB
 /** Bytes of an answer that the client for Node reads. */
 export const clientAnswerBytesMax = 8 * MiB
+/** Characters of one member of a context. */
+export const clientContextCharsMax = 32 * KiB
 export const clientRetryMsMin = 500
 export const clientRetryMsMax = 60_000
 /** The longest wait that a Retry-After is granted. */

@@ -13,8 +13,9 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
   after: (ms, wake) => {
-    const timer = setTimeout(wake, ms)
-    if (typeof timer === 'object') timer.unref()
+    const timer: number | NodeJS.Timeout = setTimeout(wake, ms)
+    // A number in browsers.
+    timer.unref?.()
     return () => clearTimeout(timer)
   },
 }

@@ -224,6 +224,12 @@ assert(
   3 * limits.clientBodyBytesMax <= limits.bodyBytesMax,
   'the collector takes what clients send',
 )
+assert(
+  // A report is at most 64 characters: a reason and two numbers.
+  3 * limits.clientContextCharsMax + 64 * limits.clientDropReportsMax + 1024 <
+    limits.headerBytesMax,
+  'the collector takes a header with the longest member of a context and all drop reports',
+)
 assert(limits.clientBodyBatchesMax <= limits.bodyBatchesMax, 'the collector takes joined batches')
 assert(limits.clientDropReportsMax <= limits.droppedReportsMax, 'the collector takes drop reports')
 assert(limits.clientDepthMax >= limits.jsonDepthMax, 'the client drops nothing that could land')

@@ -3,7 +3,7 @@ import * as limits from '../base/client-limits.ts'
 import type { ContextOf, EventsOf } from '../spec/infer.ts'
 import { Columns } from './columns.ts'
 import type { DropReason } from './drops.ts'
-import { base64, encode, encodeObject } from './encode.ts'
+import { base64, contextWith, encodeObject } from './encode.ts'
 import { Outbox, type OutboxOptions, tenths } from './outbox.ts'
 
 type Ports = Pick<OutboxOptions, 'transport' | 'clock' | 'random'>
@@ -52,7 +52,10 @@ export interface ClientStats {
 export interface Client<S> {
   /** Logs an event. Never throws, and never waits. */
   log<N extends keyof EventsOf<S> & string>(name: N, fields: EventsOf<S>[N]): void
-  /** Changes the context of all events from now on; undefined members are removed. */
+  /**
+   * Changes the context of all events from now on; undefined members are removed. What has no wire form, or is
+   * longer than `clientContextCharsMax`, is sent as a text that the collector refuses. Throws only what a getter of the change throws.
+   */
   setContext(change: Partial<ContextOf<S> & BuiltInContext>): void
   /** Sends what was logged; true once all of it is accepted or dropped, false when that takes too long. Never rejects. */
   flush(options?: { readonly timeoutMs?: number }): Promise<boolean>
@@ -70,8 +73,7 @@ export class ColumnarClient<S> implements Client<S> {
   readonly #outbox: Outbox
   readonly #dropped: Partial<Record<DropReason, number>> = {}
   #context: Readonly<Record<string, unknown>> = {}
-  /** Characters of the context as JSON. */
-  #contextSize = 2
+  #contextJson = '{}'
   #next = 0
   #seq = 0
   #closing: Promise<void> | undefined
@@ -92,15 +94,14 @@ export class ColumnarClient<S> implements Client<S> {
         // A failure of the app's own: the client neither stops nor throws because of it.
       }
     })
-    this.setContext({ ...options.context } as Partial<ContextOf<S> & BuiltInContext>)
+    this.setContext(options.context as Partial<ContextOf<S> & BuiltInContext>)
   }
 
   get stats(): ClientStats {
-    const { accepted, quarantined, duplicate } = this.#outbox
-    let queued = this.#next - accepted
+    const { counts } = this.#outbox
+    let queued = this.#next - counts.accepted
     for (const count of Object.values(this.#dropped)) queued -= count
-    const dropped = { ...this.#dropped }
-    return { numbered: this.#next, accepted, quarantined, duplicate, dropped, queued }
+    return { numbered: this.#next, ...counts, dropped: { ...this.#dropped }, queued }
   }
 
   log<N extends keyof EventsOf<S> & string>(name: N, fields: EventsOf<S>[N]): void {
@@ -111,11 +112,13 @@ export class ColumnarClient<S> implements Client<S> {
       batchBytes = limits.clientBatchBytesMax,
     } = this.#options
     const at = tenths(clock.monotonic())
-    const whole = limits.clientBodyBytesMax - this.#contextSize
+    const whole = limits.clientBodyBytesMax - this.#contextJson.length
     const room = { left: whole }
     let encoded: Record<string, unknown>
     try {
-      encoded = encodeObject(fields as object, room)
+      if (typeof name !== 'string') throw new TypeError()
+      // Fields that are not there are none: what is required and missing is for the collector to name.
+      encoded = encodeObject(fields ?? {}, room)
     } catch {
       return this.#drop(room.left < 0 ? 'too_large' : 'not_encodable')
     }
@@ -130,13 +133,12 @@ export class ColumnarClient<S> implements Client<S> {
   }
 
   setContext(change: Partial<ContextOf<S> & BuiltInContext>): void {
-    const context = { ...this.#context }
-    for (const [name, value] of Object.entries({ ...change })) context[name] = contextValue(value)
+    const context = contextWith(this.#context, change ?? {})
     const json = JSON.stringify(context)
-    if (json === JSON.stringify(this.#context)) return
+    if (json === this.#contextJson) return
     this.#closeBatch()
     this.#context = context
-    this.#contextSize = json.length
+    this.#contextJson = json
   }
 
   flush({
@@ -180,20 +182,10 @@ export class ColumnarClient<S> implements Client<S> {
     const { count } = this.#open
     if (count > 0 || (report && this.#outbox.silent)) {
       const lines = this.#open.take()
-      const size = this.#contextSize + lines.length + 256
+      const size = this.#contextJson.length + lines.length + 256
       const first = this.#next - count
       this.#outbox.push({ seq: this.#seq++, first, count, ctx: this.#context, lines, size })
     }
     this.#outbox.pump()
-  }
-}
-
-/** The wire form of a context value. What has none is sent as a text that the collector refuses by name; left out, nobody would see it. */
-function contextValue(value: unknown): unknown {
-  if (value === undefined) return undefined
-  try {
-    return encode(value, { left: limits.clientBodyBytesMax })
-  } catch {
-    return 'not_encodable'
   }
 }

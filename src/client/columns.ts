@@ -13,18 +13,15 @@ export class Columns {
   count = 0
   /** About how many characters its lines will have. */
   size = 0
-  #chunks = new Map<string, Chunk>()
+  readonly #chunks = new Map<string, Chunk>()
 
   /** Adds an event with the next number: its time, and the wire forms of its fields, of about `size` characters. */
   add(type: string, at: number, fields: Readonly<Record<string, unknown>>, size: number): void {
     let chunk = this.#chunks.get(type)
     if (!chunk) this.#chunks.set(type, (chunk = { n: [], at: [], cols: Object.create(null) }))
     for (const [name, value] of Object.entries(fields)) {
-      // Absence needs no value: columns are filled up with null.
-      if (value === null) continue
-      const column = (chunk.cols[name] ??= [])
-      fill(column, chunk.n.length)
-      column.push(value)
+      // Absence needs no value: JSON has null where an array has a hole.
+      if (value !== null) (chunk.cols[name] ??= [])[chunk.n.length] = value
     }
     chunk.n.push(this.count++)
     chunk.at.push(at)
@@ -35,16 +32,11 @@ export class Columns {
   take(): string {
     let lines = ''
     for (const [type, chunk] of this.#chunks) {
-      for (const column of Object.values(chunk.cols)) fill(column, chunk.n.length)
+      for (const column of Object.values(chunk.cols)) column.length = chunk.n.length
       lines += `${JSON.stringify({ type, ...chunk })}\n`
     }
-    this.#chunks = new Map()
+    this.#chunks.clear()
     this.count = this.size = 0
     return lines
   }
-}
-
-/** Fills a column up to a length with null. */
-function fill(column: unknown[], length: number): void {
-  while (column.length < length) column.push(null)
 }

@@ -13,13 +13,13 @@ export interface Room {
 export function encode(value: unknown, room: Room, depth: number = limits.clientDepthMax): unknown {
   // Eight characters stand for a number or a boolean with its comma.
   room.left -= typeof value === 'string' ? value.length + 3 : 8
-  if (room.left < 0) throw new RangeError()
+  if (room.left < 0) throw new TypeError()
   if (value === undefined || value === null) return null
   if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value))
     return value
   if (typeof value === 'bigint') {
     const number = Number(value)
-    return Number.isSafeInteger(number) ? number : String(value)
+    return Number.isSafeInteger(number) ? number : `${value}`
   }
   if (typeof value !== 'object' || depth === 0) throw new TypeError()
   if (value instanceof Date) return encode(value.getTime(), room)
@@ -41,6 +41,26 @@ export function encodeObject(value: object, room: Room, depth?: number): Record<
       return [name, encode(member, room, depth)]
     }),
   )
+}
+
+/**
+ * A context with a change. What has no wire form must not be left out, where nobody would see it: a text that is no Unicode stands
+ * for it, which fits no field but one of free JSON.
+ */
+export function contextWith(context: object, change: object): Record<string, unknown> {
+  return Object.fromEntries([
+    ...Object.entries(context),
+    ...Object.entries(change).map(([name, value]) => {
+      try {
+        return [
+          name,
+          value === undefined ? value : encode(value, { left: limits.clientContextCharsMax }),
+        ]
+      } catch {
+        return [name, '\ud800']
+      }
+    }),
+  ])
 }
 
 export function base64(bytes: Uint8Array): string {

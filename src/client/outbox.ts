@@ -37,12 +37,8 @@ export interface OutboxOptions {
 type OnDrop = (reason: DropReason, first: number, count: number) => void
 
 export class Outbox {
-  /** Events answered for. */
-  accepted = 0
-  /** Those of them in quarantine. */
-  quarantined = 0
-  /** Those of them that the collector had already. */
-  duplicate = 0
+  /** Events answered for; those of them in quarantine, and those that the collector had already. */
+  readonly counts = { accepted: 0, quarantined: 0, duplicate: 0 }
   readonly #options: OutboxOptions
   readonly #boot: string
   readonly #booted: number
@@ -153,10 +149,14 @@ export class Outbox {
     const sent = tenths(clock.monotonic())
     const lines = batches.map((batch) => this.#header(batch, sent) + batch.lines)
     const abort = new AbortController()
+    const { signal } = abort
+    const late = new Promise<undefined>((resolve) => {
+      signal.addEventListener('abort', () => resolve(undefined))
+    })
     const cancel = clock.after(limits.clientRequestMsMax, () => abort.abort())
     let answer: TransportAnswer | undefined
     try {
-      answer = await transport.send(lines.join(''), { url, key, signal: abort.signal })
+      answer = await Promise.race([late, transport.send(lines.join(''), { url, key, signal })])
     } catch {
       // It is not known whether the body arrived.
     }
@@ -188,18 +188,17 @@ export class Outbox {
   }
 
   /** Header line of a batch (PROTOCOL.md §3); only `sent` and `rtt` differ between attempts. */
-  #header({ seq, first, count, ctx, reports }: Batch, sent: number): string {
+  #header({ reports, ...batch }: Batch, sent: number): string {
     const head = {
+      ...batch,
+      lines: undefined,
+      size: undefined,
       boot: this.#boot,
-      seq,
-      first,
-      count,
       sent,
       booted: this.#booted,
       rtt: this.#rtt,
       sdk: this.#options.sdk,
       dropped: reports?.length ? reports : undefined,
-      ctx,
     }
     return `${JSON.stringify(head)}\n`
   }
@@ -224,16 +223,18 @@ export class Outbox {
       return undefined
     }
     // What only a person can mend is tried seldom: a key, an address, a proxy that is in the way.
-    const slow = status >= 200 && status < 500 && status !== 408 && status !== 429
-    const most = slow ? Infinity : limits.clientRetryMsMin * 2 ** this.#failures++
-    const after = retryAfter ? waitMs(retryAfter, clock) : 0
-    this.#told = after > 0
+    const soon = [0, 408, 429].includes(status) || status > 499
+    const most = soon ? limits.clientRetryMsMin * 2 ** this.#failures++ : Infinity
+    const told = Number(retryAfter) * 1000 || Date.parse(retryAfter ?? '') - clock.wall()
+    this.#told = told > 0
+    const after = this.#told ? Math.min(told, limits.clientRetryAfterMsMax) : 0
     // Full jitter: devices that failed together do not come back together.
     return after + random.float() * Math.min(most, limits.clientRetryMsMax)
   }
 
   /** Takes off the queue what the answer speaks of; false when that is nothing. */
   #hear(batches: readonly Batch[], status: number, body: string): boolean {
+    const { counts } = this
     let any = false
     try {
       const answer = JSON.parse(body) as Answer
@@ -242,9 +243,9 @@ export class Outbox {
         if (!found) continue
         any = true
         this.#remove(batch)
-        this.accepted += batch.count
-        this.quarantined += found.quarantined
-        if (found.status === 'duplicate') this.duplicate += batch.count
+        counts.accepted += batch.count
+        counts.quarantined += found.quarantined
+        if (found.status === 'duplicate') counts.duplicate += batch.count
       }
       this.#options.onAnswer?.(answer)
     } catch {
@@ -257,10 +258,4 @@ export class Outbox {
 /** Milliseconds to 0.1, in which times travel. */
 export function tenths(ms: number): number {
   return Math.round(ms * 10) / 10
-}
-
-/** Milliseconds that a Retry-After header asks for, within bounds; 0 for none. */
-function waitMs(header: string, clock: Clock): number {
-  const ms = Number(header) * 1000 || Date.parse(header) - clock.wall()
-  return ms > 0 ? Math.min(ms, limits.clientRetryAfterMsMax) : 0
 }
