@@ -41,7 +41,8 @@ function section(code: string, entry: ErrorEntry): string {
 export function configurationPage(options: readonly OptionDoc[] = optionDocs()): string {
   const rows = options.map((option) => {
     const { path, type, default: fallback, doc } = option
-    return `| \`${path}\` | ${type} | \`${fallback}\` | ${doc} |`
+    const shown = fallback === '' ? '' : `\`${fallback}\``
+    return `| \`${path}\` | ${type} | ${shown} | ${doc} |`
   })
   return `${configurationHead}\n\n| option | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }

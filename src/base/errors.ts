@@ -80,6 +80,11 @@ export const ERRORS = {
     'Do not send it again; its bytes are in quarantine. See PROTOCOL.md §2.',
   ),
   overloaded: external(429, 'The collector is at its limit.', 'Send again after Retry-After.'),
+  late_days_busy: external(
+    429,
+    'Too many days of the past are being written at once.',
+    'Send again after Retry-After; events of today are taken.',
+  ),
   not_ready: external(503, 'The platform cannot take events now.', 'Send again after Retry-After.'),
   draining: external(503, 'The platform is shutting down.', 'Send again after Retry-After.'),
 
@@ -169,7 +174,7 @@ export const ERRORS = {
   commit_unknown: external(
     500,
     'It is not known whether the commit took place.',
-    'It is resolved by itself at the next start.',
+    'It is resolved by itself with the next commit or at the next start.',
   ),
   lake_invalid: {
     domain: 'external',
@@ -180,10 +185,117 @@ export const ERRORS = {
   },
   lake_locked: external(
     409,
-    'Another process owns this data directory.',
-    'Stop it, or choose another directory.',
+    'Another process or data directory owns this lake.',
+    'Stop it; or choose another directory; or take the lake over with the option lake.takeOver.',
   ),
+  storage_unavailable: external(
+    503,
+    'The object store does not answer, or says that it is busy.',
+    'It is tried again by itself; check the network and lake.s3.endpoint.',
+  ),
+  storage_denied: external(
+    403,
+    'The object store does not let us in.',
+    'Give credentials that may list, read, write and delete: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role.',
+  ),
+  storage_missing: external(
+    404,
+    'There is no such bucket.',
+    'Create it, or correct lake.location.',
+  ),
+  storage_refused: external(
+    400,
+    'The object store refused a request.',
+    'Use a store that honours If-None-Match on PUT; the message says what it refused.',
+  ),
+  lake_fenced: {
+    domain: 'user',
+    status: 409,
+    retry: 'never',
+    summary: 'Another headwater writes these tables.',
+    remedy: 'Stop it, or choose another namespace; see docs/external-catalog.md for taking over.',
+  },
+  catalog_refused: user(
+    403,
+    'The catalog refuses the credentials.',
+    'Correct token or credential of lake.catalog, or what the catalog grants to it.',
+  ),
+  catalog_unavailable: external(
+    503,
+    'The catalog cannot be reached or does not answer.',
+    'Check lake.catalog.uri and the catalog; it goes on by itself.',
+  ),
+  catalog_invalid: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'The catalog refuses a request or its answer is not that of an Iceberg REST catalog.',
+    remedy: 'Check lake.catalog.uri and what the message says.',
+  },
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
+  catalog_failed: {
+    domain: 'internal',
+    status: 500,
+    retry: 'never',
+    summary: 'The catalog failed on a request that it should have answered.',
+    remedy: 'Report it with what the message says; tables are as they were.',
+  },
+  metadata_missing: {
+    domain: 'external',
+    status: 404,
+    retry: 'never',
+    summary: 'The metadata file of a table or view is gone.',
+    remedy: 'Restore the file that the message names, or drop the table.',
+  },
+  table_exists: user(409, 'There is a table or a view of this name.', 'Choose another name.'),
+  table_owned: user(
+    400,
+    'The table is written by headwater, and this change would break what it promises.',
+    'See PROTOCOL.md §15 for what other engines may change.',
+  ),
+  view_unknown: user(404, 'There is no such view.', 'List the views of the namespace.'),
+  namespace_unknown: user(404, 'There is no such namespace.', 'Create it first.'),
+  namespace_exists: user(409, 'There is a namespace of this name.', 'Use it as it is.'),
+  namespace_not_empty: user(
+    409,
+    'The namespace has tables, views or namespaces in it.',
+    'Drop what is in it first.',
+  ),
+  update_invalid: user(
+    400,
+    'A commit would leave the table or view invalid.',
+    'Correct the update that the message names.',
+  ),
+  request_invalid: user(
+    400,
+    'A request to the catalog is not valid.',
+    'Correct the member that the message names.',
+  ),
+  request_contradictory: user(
+    422,
+    'A request to the catalog sets and removes the same property.',
+    'Leave one of the two out.',
+  ),
+  token_refused: user(
+    401,
+    'The catalog does not know the token.',
+    'Send Authorization: Bearer <token> with a token of catalog.tokens.',
+  ),
+  scope_refused: user(
+    403,
+    'The token may only read.',
+    'Use a token of catalog.tokens whose scope is write.',
+  ),
+  host_refused: user(
+    403,
+    'The request came under a name that is not that of this machine.',
+    'Use the address that the catalog listens on, or set catalog.tokens.',
+  ),
+  location_refused: user(
+    400,
+    'A location lies where tables may not be put.',
+    'Leave it out, or choose one inside the warehouse that no other table has.',
+  ),
 
   // engine
   query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),

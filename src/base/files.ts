@@ -36,6 +36,10 @@ export interface Files {
   /** Names inside a directory, sorted; a missing directory is empty. */
   list(path: string): Promise<readonly string[]>
   makeDirectory(path: string): Promise<void>
+  /** Removes a directory and everything in it; missing is not an error. */
+  removeDirectory(path: string): Promise<void>
+  /** Sets the time of last modification, milliseconds since 1970. */
+  touch(path: string, modified: number): Promise<void>
   /** Undefined when there is nothing at the path. */
   info(path: string): Promise<FileInfo | undefined>
   /** fsync of a file or a directory, so that bytes and names survive a power cut. */

@@ -61,7 +61,23 @@ export const limits = {
 
   // engine
   epochMs: 1000,
+  /** Time between commits that writing takes its time for, at most. */
   epochMsMax: 10_000,
+  /** The laxest freshness objective: rows wait in memory and in the log for it. */
+  freshnessMsMax: 600_000,
+  /** How often it is looked whether an epoch is due, at least. */
+  cadencePollMsMax: 250,
+  /** Rows of an epoch that is written whatever the objective. */
+  epochRowsFull: 1_000_000,
+  /** Commits whose freshness is remembered. */
+  freshnessCommitsMax: 600,
+  /** Files that a day of a table may have. */
+  filesPerDay: 200,
+  /** Files of like size that become one while their day goes on, as the budget of files has it. */
+  fanInMin: 4,
+  fanInMax: 64,
+  /** How far back the rate of a table is looked at; history may not go so far. */
+  rateWindowMs: 3600 * 1000,
   /** Rows in memory, over all tables, before the collector refuses more. */
   epochRowsMax: 8_000_000,
   /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
@@ -70,19 +86,135 @@ export const limits = {
   dictionaryCharsMax: 16 * MiB,
   epochRetryMsMin: 250,
   epochRetryMsMax: 10_000,
-  /** How far event_time may lie from received_at before the event is quarantined. */
+  /** How far event_time may lie from received_at at most before it is received_at, with a flag; the configuration may say less. */
   eventTimePastDaysMax: 3660,
   eventTimeFutureMsMax: 24 * 3600 * 1000,
+  /** Files for days other than yesterday, today and tomorrow that one batch may open; more of its events land on the day of receipt. */
+  batchLateFilesMax: 50,
+  /** Such files of one epoch after which batches that would open another wait. */
+  epochLateFilesMax: 100,
+  /** Days whose memory a table keeps for the next epoch. */
+  spareDaysMax: 4,
+  /** Events before the valid-through time whose share a snapshot states (PROTOCOL.md §15). */
+  completenessWindowMs: 3600 * 1000,
+  /** How long numbers and boots are remembered for it. */
+  completenessMemoryMs: 90 * 60 * 1000,
+  /** How much more of the ledger is read at the start, so that batches that others overtook find their neighbours. */
+  completenessOvertakenMs: 30 * 60 * 1000,
+  completenessBootsMax: 1_000_000,
+  /** Numbers that one stretch without batches counts for at most, so that a client that makes numbers up cannot drown the others. */
+  completenessGapMax: 100_000,
 
   // lake
   commitAttemptsMax: 20,
   /** Manifests of one size tier that are merged into one. */
   manifestsPerTierMax: 30,
+  /** Manifests of one size tier above which a commit merges them itself, rather than maintenance. */
+  manifestsPerTierHardMax: 120,
+  /** Entries of a merged manifest, unless one day has more. */
+  manifestEntriesMax: 2000,
+  /** Age at which a snapshot is forgotten, and how many stay at least; a table's properties go before. */
   snapshotAgeMs: 10 * 60 * 1000,
   snapshotsMin: 5,
+  /** Of older snapshots one per this time is kept, for that long. */
+  snapshotEveryMs: 60 * 60 * 1000,
+  snapshotKeepMs: 24 * 60 * 60 * 1000,
   metadataLogMax: 100,
-  orphanAgeMs: 60 * 60 * 1000,
+  /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
+  orphanAgeMs: 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
+  /** Data directories that owned a lake before, whose log offsets it remembers. */
+  formerOwnersMax: 1000,
+
+  // object stores
+  /** Requests of one call, the first included; the pause between them doubles. */
+  storageAttemptsMax: 4,
+  storageConnectMsMax: 5000,
+  storageIdleMsMax: 20_000,
+  storageRequestMsMax: 60_000,
+  storageConnectionsMax: 128,
+  /** Objects that are fetched into the local cache at once. */
+  storageFetchesMax: 32,
+  /** Conditional PUTs that met another one (409) before the commit gives up, and the pause after the first. */
+  storageConflictsMax: 8,
+  storageConflictMs: 100,
+  /** Bytes of a file from which on it is uploaded in parts. */
+  storageMultipartBytes: 16 * MiB,
+  storagePartBytes: 8 * MiB,
+  storagePartsInFlight: 4,
+  /** Bytes of the local cache of objects unless the configuration says otherwise. */
+  storageCacheBytes: 4 * 1024 * MiB,
+  /** A cached file that was used within this time stays. */
+  storageCacheGraceMs: 10 * 60 * 1000,
+  /** Large manifests that one day lies in, before they are written again by day. */
+  manifestDepthMax: 8,
+  /** Maintenance looks at a table that changed after this, at any other after the longer time. */
+  maintenanceLookMs: 15_000,
+  maintenanceLookMsMax: 5 * 60 * 1000,
+  /** How long it waits with nothing to do, while writers are busy, and at most after a job. */
+  maintenanceIdleMs: 2000,
+  maintenanceBusyMs: 50,
+  maintenanceRestMsMax: 5 * 60 * 1000,
+  /** How long after the start what crashes left is looked for. */
+  maintenanceFirstSweepMs: 5 * 60 * 1000,
+  /** How long a table is left alone after a job on it failed, and after its garbage was looked through. */
+  maintenanceRetryMsMin: 5000,
+  maintenanceRetryMsMax: 10 * 60 * 1000,
+  maintenanceCollectMs: 5 * 60 * 1000,
+  /** Size of a finished data file. */
+  targetBytes: 128 * MiB,
+  targetBytesMin: 1 * MiB,
+  targetBytesMax: 1024 * MiB,
+  /** How long a day must be over, and without a new file, to be put in its final form. */
+  settleMs: 60 * 60 * 1000,
+  /** Files that one job of compaction reads. */
+  compactFilesMax: 256,
+  /** Objects that left a table and are worth looking whether a snapshot names them. */
+  garbageWorthMin: 50,
+  /** Objects that left a table and are remembered until no snapshot names them; others are found by the sweep. */
+  garbageMax: 500_000,
+  /** How long such an object stays at least. */
+  garbageAgeMs: 20 * 60 * 1000,
+  /** Snapshots of a table that are forgotten together, at least. */
+  expireSnapshotsMin: 30,
+  /** Manifests of a table that wait for the last snapshot that names them. */
+  leftoverManifestsMax: 10_000,
+  /** Nesting of a table's schema. */
+  schemaDepthMax: 64,
+
+  // lake: its own catalog
+  /** Bytes of a request to the catalog. */
+  catalogBodyBytesMax: 32 * MiB,
+  catalogConnectionsMax: 1000,
+  /** Characters of a namespace level or of the name of a table or view. */
+  catalogNameLengthMax: 255,
+  catalogLevelsMax: 16,
+  /** Entries of one page of a list, where the client does not say. */
+  catalogPageMax: 1000,
+  /** Commits of other engines that came too late, one after another, before headwater's own wait for one; and for how long at most. */
+  foreignConflictsMin: 3,
+  foreignYieldMs: 1000,
+  /** Tables of other engines whose metadata is kept in memory. */
+  catalogCacheEntriesMax: 64,
+  /** Versions of a view, unless its own property says otherwise. */
+  viewVersionsKept: 10,
+
+  // lake: somebody else's catalog
+  /** Time for one request, its answer included. */
+  catalogRequestMsMax: 30_000,
+  catalogAttemptsMax: 5,
+  catalogRetryMsMin: 100,
+  catalogRetryMsMax: 5000,
+  /** A longer Retry-After is not waited for: the caller tries again later. */
+  catalogRetryAfterMsMax: 30_000,
+  catalogAnswerBytesMax: 256 * MiB,
+  catalogPagesMax: 1000,
+  /** Requests at once. */
+  catalogRequestsMax: 8,
+  /** A token is renewed this long before it ends. */
+  catalogTokenMarginMs: 60_000,
+  /** When it is looked for again, if a snapshot named it. */
+  garbageAgainMs: 60 * 60 * 1000,
 
   // cli
   /** Bytes kept of what a program prints that `headwater dev` runs. */
@@ -114,4 +246,21 @@ assert(
   'every group fits a segment',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
+assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
+assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
+assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
+assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
+assert(
+  limits.epochRowsFull < limits.epochRowsMax,
+  'a full epoch is written before rows are refused',
+)
+assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch is never spread')
+assert(
+  limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,
+  'late days alone do not close an epoch',
+)
+assert(
+  limits.completenessWindowMs < limits.completenessMemoryMs,
+  'the window is remembered while the valid-through time lags',
+)

@@ -1,7 +1,9 @@
 /** The command line: one file per command, and one place where failures become exit codes. */
 import { Command } from 'commander'
+import { keepAwake } from '../base/clock.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
+import { compactCommand } from './compact.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
@@ -24,7 +26,14 @@ Exit codes: 0 done, 1 failed (the message has a code), 2 wrong usage.`,
   )
   .exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
 
-for (const make of [devCommand, runCommand, sqlCommand, tablesCommand, initCommand]) {
+for (const make of [
+  devCommand,
+  runCommand,
+  sqlCommand,
+  tablesCommand,
+  compactCommand,
+  initCommand,
+]) {
   const command = make().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
   program.addCommand(command.showHelpAfterError(`See \`headwater ${command.name()} --help\`.`))
 }
@@ -39,6 +48,8 @@ process.stdout.on('error', (cause) => {
   process.exit(0)
 })
 
+// A command may wait for nothing but time, such as before it asks a catalog again.
+const letSleep = keepAwake()
 try {
   await program.parseAsync()
 } catch (cause) {
@@ -46,4 +57,6 @@ try {
   const { code, detail, entry } = cause
   process.stderr.write(`${code}: ${entry.summary}\n  ${detail}\n  ${entry.remedy}\n`)
   process.exitCode = 1
+} finally {
+  letSleep()
 }

@@ -26,6 +26,8 @@ export function runCommand(): Command {
           random: systemRandom,
           development: false,
           onFailure: ({ code, detail }) => line({ level: 'error', event: 'epoch', code, detail }),
+          onMaintenanceFailure: (table, { code, detail }) =>
+            line({ level: 'warn', event: 'maintenance', table, code, detail }),
         }),
       )
       line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })

@@ -13,9 +13,11 @@ import {
   landBatch,
   landDuplicate,
   landRefused,
+  opensLateFile,
   type Arrival,
   type Ground,
   type Outcome,
+  type TimeRange,
 } from './land.ts'
 import { Ledger } from './ledger.ts'
 import { writeQuarantined } from './quarantine.ts'
@@ -36,6 +38,7 @@ export interface AdmissionOptions {
   /** All reasons in the answer rather than the first few. */
   readonly development: boolean
   readonly bootsMax?: number
+  readonly times: TimeRange
 }
 
 /** What the log's frames say besides the payload (PROTOCOL.md §12, meta). */
@@ -148,6 +151,7 @@ export class Admission implements Intake {
       const [part] = splitBody(body)
       if (part?.kind !== 'batch')
         throw error('log_corrupt', `no batch in the frame at ${stored.offset}`)
+      if (meta.duplicate !== true && waits(ground, { part, facts: meta.facts })) return false
       const arrival = { part, body, facts: meta.facts, fingerprint: frame.fingerprint }
       const boot = bootWords(part.header.boot)
       if (meta.duplicate === true) landDuplicate(ground, arrival)
@@ -180,6 +184,10 @@ export class Admission implements Intake {
     const repeat = familiarity === 'known' && unlogged === undefined
     const arrival = { part, body, facts, fingerprint }
     const duplicate = repeat && !this.#conflicts(identity, fingerprint)
+    if (!repeat && unlogged === undefined && waits(ground, { part, facts })) {
+      const message = `${limits.epochLateFilesMax} files of other days are open`
+      return { ok: false, error: error('late_days_busy', message) }
+    }
     const frame: Frame = {
       kind: 'batch',
       boot: new Uint8Array(boot.buffer),
@@ -295,7 +303,7 @@ export class Admission implements Intake {
       ledger = new Ledger(epoch.batches, this.#options.schemas.specs.context.fields)
       this.#ledgers.set(epoch, ledger)
     }
-    return { epoch, ledger, names: this.#names }
+    return { epoch, ledger, names: this.#names, times: this.#options.times }
   }
 
   /** The epoch covers the frame once it is durable. Frames settle in order, so the last one to come settles last. */
@@ -306,6 +314,11 @@ export class Admission implements Intake {
       if (durable.ok) epoch.end = Math.max(epoch.end, appended.end)
     })
   }
+}
+
+/** Whether a batch is to come again later, so that devices that return with days of events do not make files without bound. */
+function waits(ground: Ground, arrival: Pick<Arrival, 'part' | 'facts'>): boolean {
+  return ground.epoch.lateFiles >= limits.epochLateFilesMax && opensLateFile(ground, arrival)
 }
 
 function refusal(failure: HeadwaterError): IntakeAnswer {

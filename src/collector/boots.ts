@@ -25,7 +25,7 @@ export type Familiarity = 'new' | 'known' | 'overlap' | 'full'
 
 /**
  * An open-addressing table of boots. Nearly every boot is one run of batches that starts at 0, which lives in typed arrays
- * (40 bytes a boot); boots with gaps keep their runs, sorted, in a side table.
+ * (41 bytes a boot); boots with gaps keep their runs, sorted, in a side table.
  */
 export class Boots {
   readonly #most: number
@@ -36,6 +36,8 @@ export class Boots {
   #seqTo: Uint32Array
   #firstFrom: Float64Array
   #firstTo: Float64Array
+  /** 1 where the boot has gaps. */
+  #gapped: Uint8Array
   readonly #gaps = new Map<string, Range[]>()
 
   constructor(most: number = limits.bootsMax) {
@@ -46,6 +48,7 @@ export class Boots {
     this.#seqTo = new Uint32Array(this.#slots)
     this.#firstFrom = new Float64Array(this.#slots)
     this.#firstTo = new Float64Array(this.#slots)
+    this.#gapped = new Uint8Array(this.#slots)
   }
 
   /** Boots remembered. */
@@ -57,14 +60,19 @@ export class Boots {
   look(batch: BatchIdentity): Familiarity {
     const slot = this.#slotOf(batch.boot)
     if (this.#seqTo[slot] === 0) return this.#used >= this.#most ? 'full' : 'new'
-    const ranges = this.#gaps.get(keyOf(batch.boot)) ?? [this.#rangeAt(slot)]
-    return familiarity(ranges, batch)
+    if (this.#follows(slot, batch)) return 'new'
+    return familiarity(this.#rangesAt(slot, batch.boot), batch)
   }
 
   /** Takes a batch. With `numbered` false its numbers are left to others (a batch that `overlap`s). */
   take(batch: BatchIdentity, numbered = true): void {
     if (this.#used * 2 >= this.#slots) this.#grow()
     const slot = this.#slotOf(batch.boot)
+    if (numbered && this.#follows(slot, batch)) {
+      this.#seqTo[slot] = batch.seq + 1
+      this.#firstTo[slot] = batch.first + batch.count
+      return
+    }
     const range: Range = {
       seqFrom: batch.seq,
       seqTo: batch.seq + 1,
@@ -77,21 +85,32 @@ export class Boots {
       this.#setRange(slot, range)
       return
     }
-    const key = keyOf(batch.boot)
-    const ranges = this.#gaps.get(key) ?? [this.#rangeAt(slot)]
-    const merged = withRange(ranges, range, numbered)
+    const merged = withRange(this.#rangesAt(slot, batch.boot), range, numbered)
     this.#setRange(slot, merged[0]!)
-    if (merged.length > 1) this.#gaps.set(key, merged)
-    else this.#gaps.delete(key)
+    const gapped = merged.length > 1
+    if (gapped) this.#gaps.set(keyOf(batch.boot), merged)
+    else if (this.#gapped[slot] === 1) this.#gaps.delete(keyOf(batch.boot))
+    this.#gapped[slot] = gapped ? 1 : 0
   }
 
-  #rangeAt(slot: number): Range {
-    return {
-      seqFrom: this.#seqFrom[slot]!,
-      seqTo: this.#seqTo[slot]!,
-      firstFrom: this.#firstFrom[slot]!,
-      firstTo: this.#firstTo[slot]!,
-    }
+  /** Whether the boot in the slot is one run that the batch carries on: the usual case, told without making anything. */
+  #follows(slot: number, { seq, first }: BatchIdentity): boolean {
+    if (this.#gapped[slot] === 1 || this.#seqTo[slot] === 0) return false
+    return this.#seqTo[slot] === seq && first >= this.#firstTo[slot]!
+  }
+
+  #rangesAt(slot: number, boot: Uint32Array): Range[] {
+    const gaps = this.#gapped[slot] === 1 ? this.#gaps.get(keyOf(boot)) : undefined
+    return (
+      gaps ?? [
+        {
+          seqFrom: this.#seqFrom[slot]!,
+          seqTo: this.#seqTo[slot]!,
+          firstFrom: this.#firstFrom[slot]!,
+          firstTo: this.#firstTo[slot]!,
+        },
+      ]
+    )
   }
 
   #setRange(slot: number, range: Range): void {
@@ -123,13 +142,14 @@ export class Boots {
 
   #grow(): void {
     const [keys, seqFrom, seqTo] = [this.#keys, this.#seqFrom, this.#seqTo]
-    const [firstFrom, firstTo] = [this.#firstFrom, this.#firstTo]
+    const [firstFrom, firstTo, gapped] = [this.#firstFrom, this.#firstTo, this.#gapped]
     this.#slots *= 2
     this.#keys = new Uint32Array(this.#slots * 4)
     this.#seqFrom = new Uint32Array(this.#slots)
     this.#seqTo = new Uint32Array(this.#slots)
     this.#firstFrom = new Float64Array(this.#slots)
     this.#firstTo = new Float64Array(this.#slots)
+    this.#gapped = new Uint8Array(this.#slots)
     for (let from = 0; from < seqTo.length; from++) {
       if (seqTo[from] === 0) continue
       const key = keys.subarray(from * 4, from * 4 + 4)
@@ -139,6 +159,7 @@ export class Boots {
       this.#seqTo[slot] = seqTo[from]!
       this.#firstFrom[slot] = firstFrom[from]!
       this.#firstTo[slot] = firstTo[from]!
+      this.#gapped[slot] = gapped[from]!
     }
   }
 }

@@ -2,11 +2,12 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Epoch } from '../columns/epoch.ts'
-import type { BatchRow, Chunk, Rejected } from '../columns/events.ts'
+import { type BatchRow, type Chunk, isLate, type Rejected } from '../columns/events.ts'
+import { bootZero } from '../columns/ledger-entry.ts'
 import type { BatchPart } from './decode.ts'
 import type { RequestFacts } from './intake.ts'
 import { jsonText } from '../spec/values.ts'
-import type { BatchStatus, Ledger } from './ledger.ts'
+import type { BatchStatus, Ledger, TypeCount } from './ledger.ts'
 import { type Quarantined, writeQuarantined } from './quarantine.ts'
 
 /** Why an event, chunk or batch is in quarantine, as the answer tells it (PROTOCOL.md §8). */
@@ -45,6 +46,13 @@ export interface Ground {
   readonly ledger: Ledger
   /** Event type, old names included → its current name. */
   readonly names: ReadonlyMap<string, string>
+  readonly times: TimeRange
+}
+
+/** How far from its receipt an event may claim to have happened (PROTOCOL.md §6). */
+export interface TimeRange {
+  readonly pastDays: number
+  readonly futureMs: number
 }
 
 /** What a batch has in quarantine so far; `events` of each row is settled when the batch is closed. */
@@ -62,22 +70,24 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
   const row = ledger.open(header, facts, arrival.fingerprint, part.end - part.start)
   const context = ledger.context(row, header.ctx)
   if (context.problem !== undefined) {
-    return quarantineBatch(ground, arrival, row, { code: 'context_invalid', ...context.problem })
+    const reason = { code: 'context_invalid', ...context.problem } as const
+    return quarantineBatch(ground, arrival, row, reason, NO_TYPES)
   }
-  const batch = batchRow(arrival, row, context.extra)
+  const batch = batchRow(arrival, row, context.extra, ground.times)
   const unknown = new Set<string>(Object.keys(context.extra ?? {}))
   const held: Held[] = []
-  let landed = 0
-  for (const object of part.chunks)
-    landed += landChunk(ground, arrival, batch, object, held, unknown)
+  const types: TypeCount[] = []
+  for (const object of part.chunks) landChunk(ground, arrival, batch, object, held, unknown, types)
+  const landed = types.reduce((sum, type) => sum + type.landed, 0)
   if (part.broken !== undefined) {
     const { code, message, start, end } = part.broken
     const bytes = arrival.body.subarray(start, end)
     held.push({ entry: { ...origin(arrival), reason: code, message, bytes }, events: 'rest' })
   }
-  const quarantined = settle(epoch, arrival, held, landed)
+  const quarantined = settle(ground, arrival, held, landed, types)
   const missing = header.count - landed - quarantined
-  ledger.close(row, { status: 'accepted', landed, quarantined, missing })
+  const newest = batch.newest === -Infinity ? undefined : batch.newest
+  ledger.close(row, { status: 'accepted', landed, quarantined, missing, newest, types })
   epoch.rows += landed + held.length + 1
   return {
     ...outcome(arrival, 'accepted', held.map(reasonOf)),
@@ -87,7 +97,9 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
   }
 }
 
+const DAY_MS = 86_400_000
 const NONE: readonly string[] = []
+const NO_TYPES: readonly TypeCount[] = []
 
 /** Writes a batch that is known already: a row of the ledger only. */
 export function landDuplicate(ground: Ground, arrival: Arrival): Outcome {
@@ -107,7 +119,13 @@ export function landRefused(ground: Ground, arrival: Arrival, reason: Reason): O
   return quarantineBatch(ground, arrival, row, reason)
 }
 
-function quarantineBatch(ground: Ground, arrival: Arrival, row: number, reason: Reason): Outcome {
+function quarantineBatch(
+  ground: Ground,
+  arrival: Arrival,
+  row: number,
+  reason: Reason,
+  types?: readonly TypeCount[],
+): Outcome {
   const { part, body } = arrival
   const { count } = part.header
   writeQuarantined(ground.epoch.quarantine, {
@@ -118,7 +136,8 @@ function quarantineBatch(ground: Ground, arrival: Arrival, row: number, reason: 
     message: reason.message,
     bytes: body.subarray(part.start, part.end),
   })
-  ground.ledger.close(row, { status: 'quarantined', landed: 0, quarantined: count, missing: 0 })
+  const counts = { status: 'quarantined', landed: 0, quarantined: count, missing: 0 } as const
+  ground.ledger.close(row, types === undefined ? counts : { ...counts, types })
   ground.epoch.rows += 2
   return {
     ...outcome(arrival, 'quarantined', [reason]),
@@ -138,24 +157,46 @@ function outcome(
 }
 
 function batchRow(
-  { part: { header }, facts }: Arrival,
+  { part: { header }, facts }: Pick<Arrival, 'part' | 'facts'>,
   row: number,
   extra: BatchRow['extra'],
+  { pastDays, futureMs }: TimeRange,
 ): BatchRow {
-  const { sent, booted, clock, rtt = 0 } = header
-  const zero = facts.received - sent - rtt / 2
   return {
     row,
     first: header.first,
     count: header.count,
-    timeBase: clock === 'wall' ? zero + booted : zero,
+    timeBase: bootZero({ received: facts.received, ...header }),
     received: facts.received,
+    earliest: (facts.received - pastDays * DAY_MS) * 1000,
+    latest: (facts.received + futureMs) * 1000,
+    late: undefined,
+    newest: -Infinity,
     seen: new Uint8Array(header.count),
     extra,
   }
 }
 
-/** Lands one chunk; answers how many of its events landed, and adds the others to `held`. */
+/** Whether the batch would open a file for a day far from its receipt that the epoch has not. */
+export function opensLateFile(
+  ground: Ground,
+  { part, facts }: Pick<Arrival, 'part' | 'facts'>,
+): boolean {
+  const { timeBase, earliest, latest } = batchRow({ part, facts }, 0, undefined, ground.times)
+  return part.chunks.some(({ type, at }) => {
+    const name = typeof type === 'string' ? ground.names.get(type) : undefined
+    const table = name === undefined ? undefined : ground.epoch.table(name)
+    if (table === undefined || !Array.isArray(at)) return false
+    return at.some((time) => {
+      const micros = (timeBase + Number(time)) * 1000
+      if (!(micros >= earliest && micros <= latest)) return false
+      const day = Math.floor(micros / (DAY_MS * 1000))
+      return isLate(day, facts.received) && !table.days.has(day)
+    })
+  })
+}
+
+/** Lands one chunk: counts what landed in `types`, and adds the other events to `held`. */
 function landChunk(
   ground: Ground,
   arrival: Arrival,
@@ -163,25 +204,32 @@ function landChunk(
   object: Readonly<Record<string, unknown>>,
   held: Held[],
   unknown: Set<string>,
-): number {
+  types: TypeCount[],
+): void {
   const { type } = object
   const name = typeof type === 'string' ? ground.names.get(type) : undefined
   const table = name === undefined ? undefined : ground.epoch.table(name)
   const shaped = readChunk(object)
   if (typeof shaped !== 'object' || table === undefined) {
     held.push(heldChunk(arrival, batch, object, typeof shaped === 'object' ? undefined : shaped))
-    return 0
+    return
   }
-  let strange = NONE as string[]
-  for (const column in shaped.cols) {
-    if (table.knows(column)) continue
-    strange = strange.length === 0 ? [column] : [...strange, column]
-    unknown.add(`${table.spec.name}.${column}`)
-  }
+  const strange = table.unknownOf(shaped.cols)
+  for (const column of strange) unknown.add(`${table.spec.name}.${column}`)
   const rejected = table.add(shaped, batch, strange)
-  if (rejected === undefined) return shaped.n.length
-  for (const event of rejected) held.push(heldEvent(arrival, batch, table.spec.name, shaped, event))
-  return shaped.n.length - rejected.length
+  const count = countOf(types, table.spec.name)
+  count.landed += shaped.n.length - (rejected?.length ?? 0)
+  for (const event of rejected ?? []) {
+    held.push(heldEvent(arrival, batch, table.spec.name, shaped, event))
+  }
+}
+
+/** The count of a type; a batch has few. */
+function countOf(types: TypeCount[], type: string): TypeCount {
+  for (const known of types) if (known.type === type) return known
+  const count = { type, landed: 0, quarantined: 0 }
+  types.push(count)
+  return count
 }
 
 /** The chunk of a line with its arrays seen to be of one length, or what is wrong with it. */
@@ -292,7 +340,13 @@ function origin({
  * Writes the quarantine rows of a batch and answers how many of its numbers they stand for. Rows without a number of their own
  * (a repeated or impossible number) stand for one of the numbers that no chunk holds; a line that could not be read for all that are left.
  */
-function settle(epoch: Epoch, arrival: Arrival, held: readonly Held[], landed: number): number {
+function settle(
+  { epoch, names }: Ground,
+  arrival: Arrival,
+  held: readonly Held[],
+  landed: number,
+  types: TypeCount[],
+): number {
   if (held.length === 0) return 0
   const { count } = arrival.part.header
   let quarantined = 0
@@ -302,6 +356,8 @@ function settle(epoch: Epoch, arrival: Arrival, held: readonly Held[], landed: n
     const most = { one: Math.min(1, rest), rest }
     const stands = typeof events === 'number' ? events : most[events]
     if (typeof events !== 'number') quarantined += stands
+    const type = entry.type === undefined ? undefined : names.get(entry.type)
+    if (type !== undefined && stands > 0) countOf(types, type).quarantined += stands
     writeQuarantined(epoch.quarantine, { ...entry, events: stands })
   }
   return quarantined

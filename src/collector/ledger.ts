@@ -1,7 +1,10 @@
 /** Writes the ledger: one row per batch that arrived, which every event row of the batch takes its constants from. */
+import { assert } from '../base/assert.ts'
 import { limits } from '../base/limits.ts'
 import { problemOf } from '../spec/check.ts'
 import { nesting } from '../spec/values.ts'
+import { type Column, DoubleColumn, IntColumn, LongColumn } from '../columns/column.ts'
+import { StringColumn } from '../columns/text-column.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { Field, Fields } from '../spec/field.ts'
 import type { Header } from './decode.ts'
@@ -15,6 +18,17 @@ export interface BatchCounts {
   readonly landed: number
   readonly quarantined: number
   readonly missing: number
+  /** Latest event_time, µs since 1970; undefined where no event has one. */
+  readonly newest?: number | undefined
+  /** Events by type; undefined for a batch whose numbers are not its own (a repeat, a conflict, an overlap). */
+  readonly types?: readonly TypeCount[]
+}
+
+/** What became of the events of one type in a batch. */
+export interface TypeCount {
+  readonly type: string
+  landed: number
+  quarantined: number
 }
 
 /** A batch context as written: the members that no specification knows, or the one that does not fit. */
@@ -23,124 +37,214 @@ export interface ContextAnswer {
   readonly problem?: { readonly field: string; readonly message: string }
 }
 
+type Context = Readonly<Record<string, unknown>>
+
 const NOTHING: ContextAnswer = {}
 
-const BUILT_IN = new Set(['install', 'session'])
+/** Members of every context, specified or not. */
+const BUILT_IN: readonly string[] = ['install', 'session']
 const BUILT_IN_MAX = 64
+
+/** A member of the context; a built-in one has no field. */
+interface Member {
+  readonly name: string
+  readonly field: Field | undefined
+  readonly column: Column
+}
 
 /** The ledger of one epoch. */
 export class Ledger {
   readonly #table: TableBuffer
-  /** Wire name, old names included → (column name, field). */
-  readonly #context: ReadonlyMap<string, readonly [string, Field]>
-  readonly #required: readonly (readonly string[])[]
+  readonly #columns: LedgerColumns
+  /** The context's members by their present names. */
+  readonly #members: ReadonlyMap<string, Member>
+  /** Columns that nothing fills any more. */
+  readonly #retired: readonly Column[]
 
   constructor(table: TableBuffer, context: Fields) {
     this.#table = table
-    this.#context = contextNames(context)
-    this.#required = Object.entries(context)
-      .filter(([, field]) => !field.optional)
-      .map(([name, field]) => [name, ...(field.was ?? [])])
+    this.#columns = ledgerColumns(table)
+    const members: Member[] = [
+      ...Object.entries(context).map(([name, field]) => ({
+        name,
+        field,
+        column: table.column(name),
+      })),
+      ...BUILT_IN.map((name) => ({ name, field: undefined, column: table.column(name) })),
+    ]
+    this.#members = new Map(members.map((member) => [member.name, member]))
+    const filled = new Set<Column>([
+      ...Object.values(this.#columns),
+      ...members.map(({ column }) => column),
+    ])
+    this.#retired = table.sources
+      .map(({ column }) => column)
+      .filter((column) => !filled.has(column))
   }
 
   get table(): TableBuffer {
     return this.#table
   }
 
-  /** Starts the row of a batch with all that the header and the request say; counts follow by `close`. */
+  /** Starts the row of a batch with all that the header and the request say; context and counts follow by `context` and `close`. */
   open(header: Header, facts: RequestFacts, fingerprint: number, bytes: number): number {
-    const table = this.#table
-    const row = table.startRow()
+    const row = this.#table.addRow()
+    const to = this.#columns
+    const { rtt } = header
     const { enrichment } = facts
-    const error = header.rtt === undefined ? undefined : header.rtt / 2
-    table.set('received_at', row, facts.received)
-    table.set('boot', row, header.boot)
-    table.set('seq', row, header.seq)
-    table.set('first', row, header.first)
-    table.set('count', row, header.count)
-    table.set('event_time_error', row, error)
-    table.set('fingerprint', row, fingerprint)
-    table.set('sent', row, header.sent)
-    table.set('booted', row, header.booted)
-    table.set('clock', row, header.clock)
-    table.set('rtt', row, header.rtt)
-    table.set('sdk', row, header.sdk)
-    table.set('source', row, facts.source)
-    table.set('bytes', row, bytes)
-    table.set('geo_country', row, enrichment.geo_country)
-    table.set('ua_browser', row, enrichment.ua_browser)
-    table.set('ua_os', row, enrichment.ua_os)
-    table.set('ua_device', row, enrichment.ua_device)
-    table.set('robot', row, enrichment.robot)
-    if (header.dropped.length > 0) table.set('dropped', row, header.dropped.map(droppedRow))
+    to.received_at.set(row, facts.received * 1000)
+    to.boot.set(row, header.boot)
+    to.seq.data[row] = header.seq
+    to.first.set(row, header.first)
+    to.count.data[row] = header.count
+    to.fingerprint.set(row, fingerprint)
+    to.sent.data[row] = header.sent
+    to.booted.data[row] = header.booted
+    to.clock.set(row, header.clock)
+    put(to.rtt, row, rtt)
+    put(to.event_time_error, row, rtt === undefined ? undefined : rtt / 2)
+    put(to.sdk, row, header.sdk)
+    put(to.source, row, facts.source)
+    to.bytes.set(row, bytes)
+    put(to.geo_country, row, enrichment.geo_country)
+    put(to.ua_browser, row, enrichment.ua_browser)
+    put(to.ua_os, row, enrichment.ua_os)
+    put(to.ua_device, row, enrichment.ua_device)
+    put(to.robot, row, enrichment.robot)
+    if (header.dropped.length > 0) put(to.dropped, row, header.dropped.map(droppedRow))
+    else to.dropped.setNull(row)
+    for (const column of this.#retired) column.setNull(row)
     return row
   }
 
   /** Writes the context; answers what does not fit (then nothing of it stays), or the unknown members. */
-  context(row: number, ctx: Readonly<Record<string, unknown>>): ContextAnswer {
-    let extra: Record<string, unknown> | undefined
+  context(row: number, ctx: Context): ContextAnswer {
+    let written = 0
     for (const name in ctx) {
-      const value = ctx[name]
-      if (BUILT_IN.has(name)) {
-        if (!this.#builtIn(row, name, value)) return this.#undo(row, name, 'not a short string')
-        continue
-      }
-      const known = this.#context.get(name)
-      if (known === undefined) {
-        if (nesting(value, limits.jsonDepthMax) > limits.jsonDepthMax) {
-          return this.#undo(row, name, `nested deeper than ${limits.jsonDepthMax}`)
-        }
-        extra ??= {}
-        extra[`ctx.${name}`] = value
-        continue
-      }
-      const [columnName, field] = known
-      const column = this.#table.column(columnName)
-      column.truncate(row, row + 1)
-      if (!column.putOne(value, row)) {
-        return this.#undo(row, name, problemOf(field, value)?.message ?? 'does not fit')
-      }
+      const member = this.#members.get(name)
+      if (member === undefined) continue
+      if (!putMember(member, ctx[name], row)) return this.#misfit(row, member, ctx[name])
+      written++
     }
-    for (const names of this.#required) {
-      if (!names.some((name) => Object.hasOwn(ctx, name))) {
-        return this.#undo(row, names[0]!, 'a value is required')
-      }
+    const complete = written === this.#members.size
+    const problem = complete ? undefined : this.#putUnsent(row, ctx)
+    if (problem !== undefined) return problem
+    return this.#extra(row, ctx, written)
+  }
+
+  /** Writes the members that were not sent under their present name: from a former one, or null. */
+  #putUnsent(row: number, ctx: Context): ContextAnswer | undefined {
+    for (const member of this.#members.values()) {
+      const sent = sentAs(member, ctx)
+      if (sent === member.name) continue
+      if (sent !== undefined) {
+        if (!putMember(member, ctx[sent], row)) return this.#misfit(row, member, ctx[sent])
+      } else if (member.field === undefined || member.field.optional) member.column.setNull(row)
+      else return this.#undo(row, member.name, 'a value is required')
     }
-    return extra === undefined ? NOTHING : { extra }
+    return undefined
+  }
+
+  /** The members that no column took; `written` of them have been under their present names. */
+  #extra(row: number, ctx: Context, written: number): ContextAnswer {
+    const names = Object.keys(ctx)
+    if (names.length === written) return NOTHING
+    const taken = new Set([...this.#members.values()].map((member) => sentAs(member, ctx)))
+    const extra: Record<string, unknown> = {}
+    for (const name of names) {
+      if (taken.has(name)) continue
+      if (nesting(ctx[name], limits.jsonDepthMax) > limits.jsonDepthMax) {
+        return this.#undo(row, name, `nested deeper than ${limits.jsonDepthMax}`)
+      }
+      extra[`ctx.${name}`] = ctx[name]
+    }
+    return Object.keys(extra).length === 0 ? NOTHING : { extra }
   }
 
   close(row: number, counts: BatchCounts): void {
-    this.#table.set('status', row, counts.status)
-    this.#table.set('landed', row, counts.landed)
-    this.#table.set('quarantined', row, counts.quarantined)
-    this.#table.set('missing', row, counts.missing)
+    const to = this.#columns
+    to.status.set(row, counts.status)
+    to.landed.data[row] = counts.landed
+    to.quarantined.data[row] = counts.quarantined
+    to.missing.data[row] = counts.missing
+    const newest = counts.newest === undefined ? undefined : counts.newest / 1000
+    for (const [name, value] of [
+      ['event_to', newest],
+      ['types', counts.types],
+    ] as const) {
+      if (value === undefined) this.#table.column(name).setNull(row)
+      else this.#table.set(name, row, value)
+    }
   }
 
-  #builtIn(row: number, name: string, value: unknown): boolean {
-    if (value === null || value === undefined) return true
-    if (typeof value !== 'string' || value.length > BUILT_IN_MAX || !value.isWellFormed())
-      return false
-    this.#table.set(name, row, value)
-    return true
+  #misfit(row: number, { name, field }: Member, value: unknown): ContextAnswer {
+    if (field === undefined) return this.#undo(row, name, 'not a short string')
+    return this.#undo(row, name, problemOf(field, value)?.message ?? 'does not fit')
   }
 
   /** Leaves the context of the row null throughout. */
   #undo(row: number, field: string, message: string): ContextAnswer {
-    for (const [column] of this.#context.values()) {
-      this.#table.column(column).truncate(row, row + 1)
-      this.#table.column(column).setNull(row)
+    for (const { column } of this.#members.values()) {
+      column.truncate(row, row + 1)
+      column.setNull(row)
     }
     return { problem: { field: `ctx.${field}`, message } }
   }
 }
 
-function contextNames(fields: Fields): Map<string, readonly [string, Field]> {
-  const names = new Map<string, readonly [string, Field]>()
-  for (const [name, field] of Object.entries(fields)) {
-    names.set(name, [name, field])
-    for (const old of field.was ?? []) names.set(old, [name, field])
+function putMember({ field, column }: Member, value: unknown, row: number): boolean {
+  if (field === undefined && typeof value === 'string' && value.length > BUILT_IN_MAX) return false
+  return column.putOne(value, row)
+}
+
+/** The name under which a client sent a member, present before former; undefined when it did not. */
+function sentAs({ name, field }: Member, ctx: Context): string | undefined {
+  if (Object.hasOwn(ctx, name)) return name
+  return field?.was?.find((old) => Object.hasOwn(ctx, old))
+}
+
+/** Writes a value that fits, or null where there is none. */
+function put(column: Column, row: number, value: unknown): void {
+  if (value === undefined) column.setNull(row)
+  else if (!column.putOne(value, row)) {
+    assert(false, `the ledger takes ${JSON.stringify(value)} as ${column.field.type.kind}`)
   }
-  return names
+}
+
+type LedgerColumns = ReturnType<typeof ledgerColumns>
+
+/** The columns that every row of the ledger fills, by their names. */
+function ledgerColumns(table: TableBuffer) {
+  const int = (name: string): IntColumn => table.typed(name, IntColumn)
+  const long = (name: string): LongColumn => table.typed(name, LongColumn)
+  const double = (name: string): DoubleColumn => table.typed(name, DoubleColumn)
+  const text = (name: string): StringColumn => table.typed(name, StringColumn)
+  return {
+    received_at: long('received_at'),
+    boot: text('boot'),
+    seq: int('seq'),
+    first: long('first'),
+    count: int('count'),
+    status: text('status'),
+    landed: int('landed'),
+    quarantined: int('quarantined'),
+    missing: int('missing'),
+    fingerprint: long('fingerprint'),
+    sent: double('sent'),
+    booted: double('booted'),
+    clock: text('clock'),
+    rtt: double('rtt'),
+    event_time_error: double('event_time_error'),
+    sdk: text('sdk'),
+    source: text('source'),
+    bytes: long('bytes'),
+    geo_country: text('geo_country'),
+    ua_browser: text('ua_browser'),
+    ua_os: text('ua_os'),
+    ua_device: text('ua_device'),
+    robot: table.column('robot'),
+    dropped: table.column('dropped'),
+  }
 }
 
 function droppedRow([reason, first, count]: readonly [string, number, number]): object {

@@ -20,16 +20,38 @@ export interface Reading {
   readonly read: () => number
 }
 
+/** Numbers by table that are read when they are scraped. */
+export interface TableReading {
+  readonly name: string
+  readonly help: string
+  readonly read: () => ReadonlyMap<string, number>
+}
+
+/** What maintenance counts; of the lake, which the collector does not know. */
+export interface MaintenanceReading {
+  readonly jobs: ReadonlyMap<string, number>
+  readonly failures: number
+  readonly refused: number
+  readonly filesBefore: number
+  readonly filesAfter: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly removed: number
+}
+
 export interface MetricsOptions {
   readonly intake: IntakeCounts
   readonly door: DoorCounts
+  /** Undefined where the lake is maintained elsewhere. */
+  readonly maintenance: MaintenanceReading | undefined
   readonly gauges: readonly Reading[]
+  readonly tables: readonly TableReading[]
 }
 
 export function createMetrics(options: MetricsOptions): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { intake, door } = options
+  const { intake, door, maintenance } = options
   const counters: Reading[] = [
     { name: 'batches_total', help: 'Batches that arrived.', read: () => intake.batches },
     {
@@ -53,6 +75,7 @@ export function createMetrics(options: MetricsOptions): Registry {
       help: 'Bytes of bodies decompressed.',
       read: () => door.decodedBytes,
     },
+    ...(maintenance === undefined ? [] : maintenanceCounters(maintenance)),
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -60,6 +83,10 @@ export function createMetrics(options: MetricsOptions): Registry {
       counter.reset()
       counter.inc(read())
     })
+  }
+  if (maintenance !== undefined) {
+    const help = 'Jobs of maintenance that were done.'
+    labelled(registry, 'maintenance_jobs_total', help, 'kind', maintenance.jobs)
   }
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
   labelled(
@@ -87,7 +114,34 @@ export function createMetrics(options: MetricsOptions): Registry {
     const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
     collecting(gauge, () => gauge.set(read()))
   }
+  for (const reading of options.tables) byTable(registry, reading)
   return registry
+}
+
+function byTable(registry: Registry, { name, help, read }: TableReading): void {
+  const options = { labelNames: ['table'], registers: [registry] }
+  const gauge = new Gauge({ name: `headwater_${name}`, help, ...options })
+  collecting(gauge, () => {
+    gauge.reset()
+    for (const [table, value] of read()) gauge.set({ table }, value)
+  })
+}
+
+function maintenanceCounters(counts: MaintenanceReading): Reading[] {
+  const counter = (name: string, help: string, read: () => number): Reading => ({
+    name: `maintenance_${name}_total`,
+    help,
+    read,
+  })
+  return [
+    counter('failures', 'Jobs of maintenance that failed.', () => counts.failures),
+    counter('refused', 'Compactions whose table changed under them.', () => counts.refused),
+    counter('files_before', 'Data files that compaction replaced.', () => counts.filesBefore),
+    counter('files_after', 'Data files that it put in their place.', () => counts.filesAfter),
+    counter('bytes_read', 'Bytes of files that it replaced.', () => counts.bytesRead),
+    counter('bytes_written', 'Bytes of files that it wrote.', () => counts.bytesWritten),
+    counter('removed', 'Objects without a name that were removed.', () => counts.removed),
+  ]
 }
 
 function labelled(

@@ -43,18 +43,23 @@ export abstract class Column {
   }
 
   setNull(row: number): void {
-    if (this.valid === undefined) {
-      const spare = this.#spareBits
-      this.valid =
-        spare !== undefined && spare.length * 8 >= this.capacity
-          ? spare
-          : new Uint8Array(this.capacity >> 3).fill(255)
-    }
-    this.valid[row >> 3]! &= ~(1 << (row & 7))
+    const valid = (this.valid ??= this.#freshBits())
+    valid[row >> 3]! &= ~(1 << (row & 7))
   }
 
   setNulls(row: number, count: number): void {
-    for (let i = row; i < row + count; i++) this.setNull(i)
+    const valid = (this.valid ??= this.#freshBits())
+    const end = row + count
+    let i = row
+    for (; i < end && (i & 7) !== 0; i++) valid[i >> 3]! &= ~(1 << (i & 7))
+    for (; i + 8 <= end; i += 8) valid[i >> 3] = 0
+    for (; i < end; i++) valid[i >> 3]! &= ~(1 << (i & 7))
+  }
+
+  #freshBits(): Uint8Array {
+    const spare = this.#spareBits
+    if (spare !== undefined && spare.length * 8 >= this.capacity) return spare
+    return new Uint8Array(this.capacity >> 3).fill(255)
   }
 
   isNull(row: number): boolean {
@@ -277,9 +282,7 @@ export class StructColumn extends Column {
 
   override putOne(value: unknown, row: number): boolean {
     if (value === null || value === undefined) {
-      if (!this.putNull(row)) return false
-      for (const member of this.members) member.setNull(row)
-      return true
+      return this.putNull(row)
     }
     if (typeof value !== 'object' || Array.isArray(value)) return false
     const object = value as Record<string, unknown>
@@ -290,6 +293,16 @@ export class StructColumn extends Column {
       if (!this.members[i]!.putOne(member, row)) return false
     }
     return true
+  }
+
+  override setNull(row: number): void {
+    super.setNull(row)
+    for (const member of this.members) member.setNull(row)
+  }
+
+  override setNulls(row: number, count: number): void {
+    super.setNulls(row, count)
+    for (const member of this.members) member.setNulls(row, count)
   }
 
   override truncate(row: number, end: number): void {
@@ -345,6 +358,10 @@ export class ListColumn extends Column {
     super.setNull(row)
     this.offsets[row] = this.elements
     this.lengths[row] = 0
+  }
+
+  override setNulls(row: number, count: number): void {
+    for (let i = row; i < row + count; i++) this.setNull(i)
   }
 
   override truncate(row: number, end: number): void {

@@ -1,7 +1,7 @@
 /** Everything that one lake commit will hold: event rows, ledger and quarantine of a slice of the log. */
 import type { EventSpec, SpecSet } from '../spec/field.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
-import { EventTable } from './events.ts'
+import { EventTable, type FileCount } from './events.ts'
 import { TableBuffer } from './table.ts'
 
 /** The schemas that an epoch fills. */
@@ -30,6 +30,7 @@ export class Epoch {
   opened = 0
   readonly #schemas: Schemas
   readonly #tables = new Map<string, EventTable>()
+  readonly #opened: FileCount = { files: 0, late: 0 }
 
   constructor(schemas: Schemas) {
     this.#schemas = schemas
@@ -49,16 +50,25 @@ export class Epoch {
     const spec: EventSpec | undefined = this.#schemas.specs.events.get(name)
     const schema = this.#schemas.events.get(name)
     if (spec === undefined || schema === undefined) return undefined
-    const made = new EventTable(spec, schema, this.batches)
+    const made = new EventTable(spec, schema, this.batches, this.#opened)
     this.#tables.set(name, made)
     return made
   }
 
   /** Files that the epoch will become: one for each day of each table. */
   get files(): number {
-    let files = 2
-    for (const { days } of this.#tables.values()) files += days.size
-    return files
+    return 2 + this.#opened.files
+  }
+
+  /** Those of days far from the receipt. */
+  get lateFiles(): number {
+    return this.#opened.late
+  }
+
+  /** Tables that have rows; the ledger, which every batch has a row of, is not said. */
+  *filled(): Iterable<string> {
+    for (const [name, { days }] of this.#tables) if (days.size > 0) yield name
+    if (this.quarantine.rows > 0) yield this.quarantine.schema.name
   }
 
   get empty(): boolean {
@@ -74,5 +84,7 @@ export class Epoch {
     this.rows = 0
     this.frames = 0
     this.opened = 0
+    this.#opened.files = 0
+    this.#opened.late = 0
   }
 }

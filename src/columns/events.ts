@@ -28,6 +28,13 @@ export interface BatchRow {
   /** event_time of an event is `timeBase + at`, ms since 1970 (PROTOCOL.md §6). */
   readonly timeBase: number
   readonly received: number
+  /** Range of claimed times that become event times, µs since 1970. */
+  readonly earliest: number
+  readonly latest: number
+  /** Files of its events on days far from the receipt; undefined before the first. */
+  late: Set<string> | undefined
+  /** Latest event time so far, µs since 1970; -Infinity before the first. */
+  newest: number
   /** One byte per number of the batch: 1 where an event already has it. */
   readonly seen: Uint8Array
   /** Unknown members of the context, by `ctx.<name>`. */
@@ -42,7 +49,34 @@ export interface Rejected {
   readonly message: string
 }
 
+/** Why an event's time is that of its receipt (PROTOCOL.md §6). */
+export type TimeFlag = 'clamped_past' | 'clamped_future' | 'clamped_spread'
+
+/** Files that an epoch will become, over all its event tables. */
+export interface FileCount {
+  files: number
+  /** Those of days far from the receipt. */
+  late: number
+}
+
 const DAY_MICROS = 86_400_000_000
+const NONE: readonly string[] = []
+
+/** The name under which a client sent a field, present before former; undefined when it did not. */
+function sentAs(name: string, field: Field, cols: Chunk['cols']): string | undefined {
+  if (Object.hasOwn(cols, name)) return name
+  return field.was?.find((old) => Object.hasOwn(cols, old))
+}
+
+/** Whether a day (since 1970) is neither that of `received` (ms) nor one beside it. */
+export function isLate(day: number, received: number): boolean {
+  return Math.abs(day - Math.floor(received / 86_400_000)) > 1
+}
+
+/** Whether a time (µs since 1970, or infinite) is on such a day. */
+function isFar(micros: number, { received }: BatchRow): boolean {
+  return Number.isFinite(micros) && isLate(Math.floor(micros / DAY_MICROS), received)
+}
 
 /** The rows of one event type and one day of event time. */
 export class EventRows implements RowSet {
@@ -55,7 +89,8 @@ export class EventRows implements RowSet {
   readonly within: LongColumn
   readonly at: DoubleColumn
   readonly extra: StringColumn
-  /** Columns of the specification's fields, by every name that a client may send. */
+  readonly flag: StringColumn
+  /** Columns of the specification's fields, by their present names. */
   readonly byName: ReadonlyMap<string, Column>
   /** The same columns, each once, with its name. */
   readonly fields: readonly (readonly [string, Column])[]
@@ -81,7 +116,7 @@ export class EventRows implements RowSet {
       return { column, ofBatch: false }
     })
     this.fields = fields
-    this.byName = namesOf(spec, own)
+    this.byName = new Map(fields)
     this.#retired = retired
     this.#own = [...own.values()]
     this.time = typed(own.get('event_time'), LongColumn)
@@ -89,15 +124,15 @@ export class EventRows implements RowSet {
     this.within = typed(own.get('within'), LongColumn)
     this.at = typed(own.get('at'), DoubleColumn)
     this.extra = typed(own.get('_extra'), StringColumn)
+    this.flag = typed(own.get('time_flag'), StringColumn)
   }
 
   ensure(rows: number): void {
-    if (rows > this.batch.length) {
-      const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
-      grown.set(this.batch)
-      this.batch = grown
-    }
-    for (const column of this.#own) column.ensure(rows)
+    if (rows <= this.batch.length) return
+    const grown = new Uint32Array(Math.max(64, 2 ** Math.ceil(Math.log2(rows))))
+    grown.set(this.batch)
+    this.batch = grown
+    for (const column of this.#own) column.ensure(grown.length)
   }
 
   truncate(row: number, end: number): void {
@@ -115,22 +150,11 @@ export class EventRows implements RowSet {
   }
 }
 
-const OWN: ReadonlySet<string> = new Set(['event_time', 'n', 'within', 'at', '_extra'])
+const OWN: ReadonlySet<string> = new Set(['event_time', 'n', 'within', 'at', '_extra', 'time_flag'])
 
 function typed<T extends Column>(column: Column | undefined, type: new (field: Field) => T): T {
   assert(column instanceof type, `the envelope has a ${type.name}`)
   return column
-}
-
-function namesOf(spec: EventSpec, own: ReadonlyMap<string, Column>): Map<string, Column> {
-  const names = new Map<string, Column>()
-  for (const [name, field] of Object.entries(spec.fields)) {
-    const column = own.get(name)
-    assert(column !== undefined, `the table of ${spec.name} has a column ${name}`)
-    names.set(name, column)
-    for (const old of field.was ?? []) names.set(old, column)
-  }
-  return names
 }
 
 /** One event type in one epoch: its rows by day, and the scratch arrays of taking a chunk. */
@@ -138,23 +162,43 @@ export class EventTable {
   readonly spec: EventSpec
   readonly #schema: TableSchema
   readonly #ledger: TableBuffer
-  readonly #names: ReadonlySet<string>
+  readonly #present: ReadonlySet<string>
+  /** Former name of a field → its present name. */
+  readonly #former: ReadonlyMap<string, string>
   readonly #days = new Map<number, EventRows>()
   readonly #spare: EventRows[] = []
   /** Event times of the chunk at hand, µs. */
   #micros = new Float64Array(64)
+  /** Flags of these times; undefined where none has one. */
+  #flags: (TimeFlag | undefined)[] | undefined
+  readonly #opened: FileCount
 
-  constructor(spec: EventSpec, schema: TableSchema, ledger: TableBuffer) {
+  constructor(spec: EventSpec, schema: TableSchema, ledger: TableBuffer, opened: FileCount) {
     this.spec = spec
     this.#schema = schema
     this.#ledger = ledger
-    const names = Object.entries(spec.fields).flatMap(([name, { was }]) => [name, ...(was ?? [])])
-    this.#names = new Set(names)
+    this.#opened = opened
+    this.#present = new Set(Object.keys(spec.fields))
+    this.#former = new Map(
+      Object.entries(spec.fields).flatMap(([name, { was }]) =>
+        (was ?? []).map((old) => [old, name] as const),
+      ),
+    )
   }
 
-  /** Whether a field of this name, present or former, is specified. */
-  knows(name: string): boolean {
-    return this.#names.has(name)
+  /** Names among `cols` that no column takes: unspecified ones, and a former name where a later one was sent as well. */
+  unknownOf(cols: Chunk['cols']): readonly string[] {
+    let unknown: string[] | undefined
+    for (const name in cols) {
+      if (this.#present.has(name)) continue
+      const present = this.#former.get(name)
+      if (present !== undefined && sentAs(present, this.spec.fields[present]!, cols) === name) {
+        continue
+      }
+      unknown ??= []
+      unknown.push(name)
+    }
+    return unknown ?? NONE
   }
 
   /** Rows by day of event time, in days since 1970. */
@@ -177,7 +221,7 @@ export class EventTable {
   reset(): void {
     for (const rows of this.#days.values()) {
       rows.reset()
-      this.#spare.push(rows)
+      if (this.#spare.length < limits.spareDaysMax) this.#spare.push(rows)
     }
     this.#days.clear()
   }
@@ -185,12 +229,13 @@ export class EventTable {
   /** Checks numbers and times, and leaves the event times in #micros. */
   #time(chunk: Chunk, batch: BatchRow): Rejected[] | undefined {
     const { n, at } = chunk
-    const { seen, count, timeBase } = batch
-    const earliest = (batch.received - limits.eventTimePastDaysMax * 86_400_000) * 1000
-    const latest = (batch.received + limits.eventTimeFutureMsMax) * 1000
+    const { seen, count, timeBase, earliest, latest } = batch
+    this.#flags = undefined
     if (this.#micros.length < n.length) this.#micros = new Float64Array(n.length * 2)
     const micros = this.#micros
     let rejected: Rejected[] | undefined
+    let oldest = Infinity
+    let newest = -Infinity
     for (let i = 0; i < n.length; i++) {
       const offset = n[i]
       const time = at[i]
@@ -203,12 +248,46 @@ export class EventTable {
         seen[offset] = 1
         micros[i] = typeof time === 'number' ? Math.round((timeBase + time) * 1000) : NaN
         if (!(micros[i]! >= earliest && micros[i]! <= latest)) {
-          bad = { code: 'time_invalid', field: 'at', message: `at ${show(time)} has no time` }
+          if (Number.isFinite(micros[i])) {
+            this.#clamp(i, batch, micros[i]! < earliest ? 'clamped_past' : 'clamped_future')
+          } else {
+            bad = { code: 'time_invalid', field: 'at', message: `at ${show(time)} has no time` }
+          }
         }
+        // False for NaN, as they should be.
+        if (micros[i]! > newest) newest = micros[i]!
+        if (micros[i]! < oldest) oldest = micros[i]!
       }
-      if (bad !== undefined) (rejected ??= []).push({ index: i, ...bad })
+      if (bad !== undefined) {
+        micros[i] = NaN
+        ;(rejected ??= []).push({ index: i, ...bad })
+      }
     }
+    if (isFar(oldest, batch) || isFar(newest, batch)) newest = this.#boundDays(n.length, batch)
+    batch.newest = Math.max(batch.newest, newest)
     return rejected
+  }
+
+  #clamp(index: number, batch: BatchRow, flag: TimeFlag): void {
+    this.#micros[index] = batch.received * 1000
+    this.#flags ??= []
+    this.#flags[index] = flag
+  }
+
+  /** Lets a batch open a bounded number of files for far days, in the order of its events; answers the latest time. */
+  #boundDays(length: number, batch: BatchRow): number {
+    let newest = -Infinity
+    const late = (batch.late ??= new Set())
+    for (let i = 0; i < length; i++) {
+      const day = Math.floor(this.#micros[i]! / DAY_MICROS)
+      if (isLate(day, batch.received)) {
+        const key = `${this.spec.name} ${day}`
+        if (late.size < limits.batchLateFilesMax) late.add(key)
+        else if (!late.has(key)) this.#clamp(i, batch, 'clamped_spread')
+      }
+      if (this.#micros[i]! > newest) newest = this.#micros[i]!
+    }
+    return newest
   }
 
   /** The day that all of the first `length` times fall on, or undefined. */
@@ -223,18 +302,20 @@ export class EventTable {
   }
 
   /** The rows of a day; a new day takes over the memory of an old one. */
-  #rowsOf(day: number): EventRows {
+  #rowsOf(day: number, received: number): EventRows {
     let rows = this.#days.get(day)
     if (rows === undefined) {
       rows = this.#spare.pop() ?? new EventRows(this.spec, this.#schema, this.#ledger)
       this.#days.set(day, rows)
+      this.#opened.files++
+      if (isLate(day, received)) this.#opened.late++
     }
     return rows
   }
 
   /** Writes a whole chunk to one day, or nothing and false when a value does not fit. */
   #write(chunk: Chunk, batch: BatchRow, unknown: readonly string[], day: number): boolean {
-    const rows = this.#rowsOf(day)
+    const rows = this.#rowsOf(day, batch.received)
     const start = rows.rows
     const length = chunk.n.length
     rows.ensure(start + length)
@@ -246,12 +327,8 @@ export class EventTable {
       rows.truncate(start, start + length)
       return false
     }
-    for (let i = 0; i < length; i++) {
-      rows.time.set(start + i, this.#micros[i]!)
-      rows.number.set(start + i, batch.first + (chunk.n[i] as number))
-      rows.at.data[start + i] = chunk.at[i] as number
-      rows.batch[start + i] = batch.row
-    }
+    putEnvelope(rows, chunk, batch, this.#micros, start)
+    putFlags(rows, this.#flags, start, length)
     rows.nullRetired(start, length)
     putExtra(rows, chunk, batch, unknown, start)
     rows.rows = start + length
@@ -279,9 +356,10 @@ export class EventTable {
       if (indices === undefined) byDay.set(day, [i])
       else indices.push(i)
     }
-    const micros = this.#micros
+    const [micros, flags] = [this.#micros, this.#flags]
     for (const [day, indices] of byDay) {
       this.#micros = Float64Array.from(indices, (i) => micros[i]!)
+      this.#flags = flags && indices.map((i) => flags[i])
       const written = this.#write(pick(chunk, indices), batch, unknown, day)
       assert(written, `checked rows of ${this.spec.name} fit their columns`)
     }
@@ -304,7 +382,7 @@ export class EventTable {
       return { code: 'value_too_deep', field: name, message }
     }
     for (const [name, field] of Object.entries(this.spec.fields)) {
-      const sent = [name, ...(field.was ?? [])].find((alias) => Object.hasOwn(chunk.cols, alias))
+      const sent = sentAs(name, field, chunk.cols)
       const problem = problemOf(field, sent === undefined ? null : chunk.cols[sent]![index])
       if (problem !== undefined) {
         return { code: problem.code, field: name + problem.path, message: problem.message }
@@ -334,12 +412,33 @@ function putFields(rows: EventRows, chunk: Chunk, start: number): boolean {
   }
   if (filled === rows.fields.length) return true
   for (const [name, column] of rows.fields) {
-    const names = [name, ...(column.field.was ?? [])]
-    if (names.some((alias) => Object.hasOwn(chunk.cols, alias))) continue
-    if (!column.field.optional) return false
-    column.setNulls(start, chunk.n.length)
+    const sent = sentAs(name, column.field, chunk.cols)
+    if (sent === name) continue
+    if (sent !== undefined) {
+      if (!column.put(chunk.cols[sent]!, start)) return false
+    } else if (column.field.optional) column.setNulls(start, chunk.n.length)
+    else return false
   }
   return true
+}
+
+/** Writes the columns that every event has, out of values that have been checked. */
+function putEnvelope(
+  rows: EventRows,
+  chunk: Chunk,
+  batch: BatchRow,
+  micros: Float64Array,
+  start: number,
+): void {
+  const { time, number } = rows
+  const at = rows.at.data
+  const n = chunk.n as readonly number[]
+  for (let i = 0; i < n.length; i++) {
+    time.set(start + i, micros[i]!)
+    number.set(start + i, batch.first + n[i]!)
+    at[start + i] = chunk.at[i] as number
+  }
+  rows.batch.fill(batch.row, start, start + n.length)
 }
 
 function putWithin(rows: EventRows, chunk: Chunk, batch: BatchRow, start: number): boolean {
@@ -355,6 +454,19 @@ function putWithin(rows: EventRows, chunk: Chunk, batch: BatchRow, start: number
     else rows.within.set(start + i, batch.first + offset)
   }
   return true
+}
+
+function putFlags(
+  rows: EventRows,
+  flags: readonly (TimeFlag | undefined)[] | undefined,
+  start: number,
+  length: number,
+): void {
+  if (flags === undefined) {
+    rows.flag.setNulls(start, length)
+    return
+  }
+  for (let i = 0; i < length; i++) rows.flag.putOne(flags[i], start + i)
 }
 
 /** Keeps what no column takes as JSON, so that it can be moved into a column later. */
@@ -379,7 +491,7 @@ function putExtra(
       members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
     }
     if (members.length === 0) rows.extra.setNull(start + i)
-    else rows.extra.data[start + i] = rows.extra.dictionary.code(`{${members.join(',')}}`)
+    else rows.extra.set(start + i, `{${members.join(',')}}`)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Field } from '../spec/field.ts'
 import type { IcebergField, IcebergType, TableSchema } from '../spec/iceberg-type.ts'
 import type { Column } from './column.ts'
 import { columnFor } from './compile.ts'
+import { StringColumn } from './text-column.ts'
 
 /** Where the values of a table's column come from: the row itself, or the row of its batch. */
 export interface ColumnSource {
@@ -28,6 +29,7 @@ export class TableBuffer implements RowSet {
   readonly sources: readonly ColumnSource[]
   readonly batch: Uint32Array = new Uint32Array(0)
   rows = 0
+  #capacity = 0
   readonly #byName: ReadonlyMap<string, Column>
 
   /** `fields` gives the specification of columns that have one (context fields); the others follow from their type. */
@@ -36,6 +38,7 @@ export class TableBuffer implements RowSet {
     const columns = schema.fields.map((field) =>
       columnFor(Object.hasOwn(fields, field.name) ? fields[field.name]! : fieldOf(field)),
     )
+    for (const column of columns) if (column instanceof StringColumn) column.keepCoded()
     this.sources = columns.map((column) => ({ column, ofBatch: false }))
     this.#byName = new Map(schema.fields.map((field, i) => [field.name, columns[i]!]))
   }
@@ -46,12 +49,26 @@ export class TableBuffer implements RowSet {
     return column
   }
 
+  /** A column whose class is known. */
+  typed<T extends Column>(name: string, type: new (...given: never[]) => T): T {
+    const column = this.column(name)
+    assert(column instanceof type, `${this.schema.name}.${name} is a ${type.name}`)
+    return column
+  }
+
   /** Starts a row and returns its number; every column is then written by `set` or left null. */
   startRow(): number {
+    const row = this.addRow()
+    for (const { column } of this.sources) column.setNull(row)
+    return row
+  }
+
+  /** Starts a row whose every column the caller writes itself, null or not. */
+  addRow(): number {
     const row = this.rows++
-    for (const { column } of this.sources) {
-      column.ensure(this.rows)
-      column.setNull(row)
+    if (this.rows > this.#capacity) {
+      this.#capacity = Math.max(64, 2 ** Math.ceil(Math.log2(this.rows)))
+      for (const { column } of this.sources) column.ensure(this.#capacity)
     }
     return row
   }
@@ -61,8 +78,9 @@ export class TableBuffer implements RowSet {
     if (value === null || value === undefined) return
     const column = this.column(name)
     column.truncate(row, row + 1)
-    const fits = column.putOne(value, row)
-    assert(fits, `${this.schema.name}.${name} takes ${JSON.stringify(value)}`)
+    if (!column.putOne(value, row)) {
+      assert(false, `${this.schema.name}.${name} takes ${JSON.stringify(value)}`)
+    }
   }
 
   reset(): void {

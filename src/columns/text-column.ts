@@ -1,24 +1,47 @@
-/** Columns whose storage is dictionary codes: string, enumOf and json. */
+/** Columns of strings: string, enumOf and json. */
 import { limits } from '../base/limits.ts'
 import type { Field } from '../spec/field.ts'
 import { nesting } from '../spec/values.ts'
 import { Column } from './column.ts'
 import { Dictionary } from './dictionary.ts'
+import { Texts } from './texts.ts'
 
-/** Strings as codes of a dictionary; what a string must satisfy is checked once per distinct string. */
+/** Epochs after which a column that is kept as texts is given a dictionary again, to see whether its values still seldom repeat. */
+const TEXT_EPOCHS = 64
+/** A dictionary of fewer strings stays in the processor's caches and is always worth it. */
+const DISTINCT_MIN = 2048
+/** Uses of a string above which its dictionary pays. */
+const USES_MIN = 8
+
+/**
+ * Strings as codes of a dictionary, and what a string must satisfy is checked once per distinct string; or, after an epoch in which
+ * they seldom repeated, as texts.
+ */
 export class StringColumn extends Column {
   readonly storage = 'string'
   data = new Uint32Array(0)
   readonly dictionary: Dictionary = new Dictionary()
+  /** Where the strings of this epoch are, when they are not in the dictionary. */
+  texts: Texts | undefined
   readonly #lengthMax: number
+  #strings = 0
+  #textEpochs = 0
+  #coded = false
 
   constructor(field: Field) {
     super(field)
     this.#lengthMax = field.maxLength ?? limits.stringLengthMax
   }
 
+  /** Keeps the column a dictionary for ever, for columns that are read by batch rather than in their order. */
+  keepCoded(): void {
+    this.#coded = true
+  }
+
   override put(values: readonly unknown[], row: number): boolean {
+    if (this.texts !== undefined) return this.#putTexts(this.texts, values, row)
     const { data, dictionary } = this
+    this.#strings += values.length
     for (let i = 0; i < values.length; i++) {
       const value = values[i]
       if (typeof value === 'string') {
@@ -35,31 +58,69 @@ export class StringColumn extends Column {
 
   override putOne(value: unknown, row: number): boolean {
     if (typeof value === 'string') {
-      let code = this.dictionary.find(value)
-      if (code < 0) {
-        if (!this.accepts(value)) return false
-        code = this.dictionary.add(value)
+      if (this.texts === undefined) {
+        const code = this.dictionary.find(value)
+        if (code >= 0) {
+          this.data[row] = code
+          this.#strings++
+          return true
+        }
       }
-      this.data[row] = code
+      if (!this.accepts(value)) return false
+      this.set(row, value)
       return true
     }
     return (value === null || value === undefined) && this.putNull(row)
   }
 
-  /** Whether a string not seen before may enter the dictionary. */
+  /** Writes a string that is known to be well formed, of any length. */
+  set(row: number, value: string): void {
+    if (this.texts !== undefined) {
+      this.texts.put(value, row)
+      return
+    }
+    this.data[row] = this.dictionary.code(value)
+    this.#strings++
+  }
+
+  #putTexts(texts: Texts, values: readonly unknown[], row: number): boolean {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]
+      if (typeof value === 'string') {
+        if (!this.accepts(value)) return false
+        texts.put(value, row + i)
+      } else if (!this.putOne(value, row + i)) return false
+    }
+    return true
+  }
+
+  /** Whether a string not seen before may enter the column. */
   protected accepts(value: string): boolean {
     return value.length <= this.#lengthMax && value.isWellFormed()
   }
 
   override reset(): void {
     super.reset()
+    if (this.texts === undefined) this.#chooseTexts()
+    else if (++this.#textEpochs < TEXT_EPOCHS) this.texts.clear()
+    else this.texts = undefined
     this.dictionary.clear()
+    this.#strings = 0
+  }
+
+  #chooseTexts(): void {
+    const distinct = this.dictionary.values.length
+    if (this.#coded || distinct < DISTINCT_MIN || distinct * USES_MIN < this.#strings) return
+    this.texts = new Texts()
+    this.texts.ensure(this.capacity)
+    this.#textEpochs = 0
   }
 
   protected override grow(capacity: number): void {
     const grown = new Uint32Array(capacity)
     grown.set(this.data)
     this.data = grown
+    this.texts?.ensure(capacity)
   }
 }
 
@@ -70,6 +131,7 @@ export class EnumColumn extends StringColumn {
   constructor(field: Field, values: readonly string[]) {
     super(field)
     this.#values = new Set(values)
+    this.keepCoded()
   }
 
   protected override accepts(value: string): boolean {

@@ -28,6 +28,13 @@ export class EpochQueue {
     return this.#waiting.reduce((sum, epoch) => sum + epoch.rows, this.#open.rows)
   }
 
+  /** What is written next: the oldest closed epoch, else the open one if it holds anything. */
+  get next(): { readonly epoch: Epoch; readonly closed: boolean } | undefined {
+    const [oldest] = this.#waiting
+    if (oldest !== undefined) return { epoch: oldest, closed: true }
+    return this.#open.empty ? undefined : { epoch: this.#open, closed: false }
+  }
+
   /** The epoch for batches received on `day` (days since 1970); undefined while behind. */
   open(day: number): Epoch | undefined {
     if (this.behind) return undefined

@@ -1,43 +1,29 @@
 /** One append to one table: prepare (files to a manifest, once), stage (manifest list and metadata, per attempt). The commit is the catalog's. */
-import { error, HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { below, type Random, uuid } from '../base/random.ts'
 import type { DataFile } from './lake.ts'
 import {
   dataFileRecord,
-  decodeManifest,
-  encodeManifest,
   encodeManifestList,
   type ManifestEntry,
   type ManifestFile,
-  type ManifestHeader,
   primitiveTypes,
 } from './manifest.ts'
+import { manifestTier, mergeManifests } from './merge.ts'
+import { currentSchema, currentSnapshot, type Metadata, type Snapshot } from './metadata.ts'
+import { join } from './storage.ts'
 import {
-  currentSchema,
-  currentSnapshot,
-  type Id,
-  type Metadata,
-  type Snapshot,
-} from './metadata.ts'
-import { join, type Storage } from './storage.ts'
-import { encodeBound } from './values.ts'
+  isOwnSpec,
+  numbered,
+  ownSpec,
+  type Ports,
+  type Staged,
+  type Table,
+  writeManifest,
+} from './write-manifest.ts'
 
-/** What a table is at one version of the catalog. */
-export interface Table {
-  readonly name: string
-  readonly metadata: Metadata
-  /** Location of the metadata file, and its number N. */
-  readonly file: string
-  readonly number: number
-  /** Manifests of the current snapshot. */
-  readonly manifests: readonly ManifestFile[]
-}
-
-export interface Ports {
-  readonly storage: Storage
-  readonly random: Random
-}
+export { readManifest } from './write-manifest.ts'
+export type { Ports, Staged, Table } from './write-manifest.ts'
 
 /** Data files in a manifest that is written and durable; valid for any number of attempts. */
 export interface Prepared {
@@ -46,6 +32,12 @@ export interface Prepared {
   readonly rows: number
   readonly bytes: number
   readonly files: number
+  readonly days: number
+}
+
+/** An id below 2^53, so that clients that read JSON numbers as doubles get it right. */
+export function newSnapshotId(random: Random): number {
+  return 1 + below(random, Number.MAX_SAFE_INTEGER - 1)
 }
 
 /** Writes the manifest of the new files. */
@@ -54,49 +46,36 @@ export async function prepareAppend(
   files: readonly DataFile[],
   ports: Ports,
 ): Promise<Prepared> {
-  const types = primitiveTypes(currentSchema(table.metadata).fields)
-  // Below 2^53, so that clients that read JSON numbers as doubles get it right.
-  const snapshotId = 1 + below(ports.random, Number.MAX_SAFE_INTEGER - 1)
-  const entries = await Promise.all(
-    files.map(async (file): Promise<ManifestEntry> => ({
-      status: 1,
-      snapshotId,
-      sequence: null,
-      fileSequence: null,
-      dataFile: dataFileRecord(file, await ports.storage.adopt(file.path), types),
-    })),
-  )
-  const rows = files.reduce((sum, file) => sum + file.rows, 0)
-  const days = files.map(({ day }) => day)
-  const written = await writeManifest(table, entries, ports)
+  const snapshotId = newSnapshotId(ports.random)
+  const entries = await addedEntries(table, files, { snapshotId, sequence: null }, ports)
+  const specId = ownSpec(table.metadata)
   return {
     snapshotId,
-    rows,
     files: files.length,
-    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-    manifest: {
-      ...written,
-      specId: 0,
-      content: 0,
-      // The number of this commit; set when it is staged.
-      sequence: 0,
-      minSequence: 0,
-      snapshotId,
-      addedFiles: files.length,
-      existingFiles: 0,
-      deletedFiles: 0,
-      addedRows: rows,
-      existingRows: 0,
-      deletedRows: 0,
-      partitions: [daySummary(Math.min(...days), Math.max(...days))],
-    },
+    rows: files.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    days: new Set(files.map(({ day }) => day)).size,
+    manifest: await writeManifest(table, entries, { specId, snapshotId, content: 0 }, ports),
   }
 }
 
-/** Next metadata and manifests of a table after an append. `merged` are manifests that others replace. */
-export interface Staged {
-  readonly metadata: Metadata
-  readonly manifests: readonly ManifestFile[]
+/** Entries of finished files. `sequence` is their data sequence number; null: that of their commit. */
+export async function addedEntries(
+  table: Table,
+  files: readonly DataFile[],
+  { snapshotId, sequence }: { readonly snapshotId: number; readonly sequence: number | null },
+  { storage }: Ports,
+): Promise<ManifestEntry[]> {
+  const types = primitiveTypes(currentSchema(table.metadata).fields)
+  return Promise.all(
+    files.map(async (file) => ({
+      status: 1,
+      snapshotId,
+      sequence,
+      fileSequence: null,
+      dataFile: dataFileRecord(file, await storage.adopt(file.path), types),
+    })),
+  )
 }
 
 export async function stageAppend(
@@ -107,35 +86,47 @@ export async function stageAppend(
   summary: Readonly<Record<string, string>>,
   ports: Ports,
 ): Promise<Staged> {
-  const sequence = metadata['last-sequence-number'] + 1
-  const added = { ...prepared.manifest, sequence, minSequence: sequence }
-  const manifests = await mergeTier(table, [added, ...table.manifests], prepared.snapshotId, ports)
+  const merged = await mergeMany(table, prepared.snapshotId, ports)
   const parent = currentSnapshot(metadata)
-  const name = `snap-${prepared.snapshotId}-1-${uuid(ports.random)}.avro`
-  const list = join(metadata.location, 'metadata', name)
-  const bytes = encodeManifestList(
-    // A manifest that merging made has this commit's number too.
-    manifests.map((manifest) => (manifest.sequence === 0 ? { ...manifest, sequence } : manifest)),
-    { id: prepared.snapshotId, parent: parent?.['snapshot-id'], sequence },
-    ports.random.bytes(16),
-  )
-  await ports.storage.write(list, bytes)
+  return stageSnapshot(metadata, [prepared.manifest, ...merged], ports, {
+    snapshotId: prepared.snapshotId,
+    now,
+    summary: { ...appendSummary(parent, prepared), ...summary },
+  })
+}
+
+/** Writes the manifest list of a new snapshot on main, and answers the metadata that has it. */
+export async function stageSnapshot(
+  metadata: Metadata,
+  manifests: readonly ManifestFile[],
+  { storage, random }: Ports,
+  made: {
+    readonly snapshotId: number
+    readonly now: number
+    readonly summary: Readonly<Record<string, string>>
+  },
+): Promise<Staged> {
+  const { snapshotId, now, summary } = made
+  const sequence = metadata['last-sequence-number'] + 1
+  const parent = currentSnapshot(metadata)
+  const live = manifests
+    // What a commit before this one emptied says nothing any more.
+    .filter((each) => each.addedFiles + each.existingFiles > 0 || each.snapshotId === snapshotId)
+    .map((manifest) => numbered(manifest, sequence))
+  const list = join(metadata.location, 'metadata', `snap-${snapshotId}-1-${uuid(random)}.avro`)
+  const from = { id: snapshotId, parent: parent?.['snapshot-id'], sequence }
+  await storage.write(list, encodeManifestList(live, from, random.bytes(16)))
   const time = Math.max(now, metadata['last-updated-ms'])
   const snapshot: Snapshot = {
-    'snapshot-id': prepared.snapshotId,
+    'snapshot-id': snapshotId,
     ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': sequence,
     'timestamp-ms': time,
     'manifest-list': list,
-    summary: { ...appendSummary(parent, prepared), ...summary },
+    summary,
     'schema-id': metadata['current-schema-id'],
   }
-  return {
-    metadata: withSnapshot(metadata, snapshot, time),
-    manifests: manifests.map((manifest) =>
-      manifest.sequence === 0 ? { ...manifest, sequence } : manifest,
-    ),
-  }
+  return { metadata: withSnapshot(metadata, snapshot, time), manifests: live }
 }
 
 function withSnapshot(metadata: Metadata, snapshot: Snapshot, time: number): Metadata {
@@ -145,7 +136,10 @@ function withSnapshot(metadata: Metadata, snapshot: Snapshot, time: number): Met
     'last-sequence-number': snapshot['sequence-number'],
     'last-updated-ms': time,
     'current-snapshot-id': id,
-    refs: { ...metadata.refs, main: { 'snapshot-id': id, type: 'branch' } },
+    refs: {
+      ...metadata.refs,
+      main: { ...metadata.refs['main'], 'snapshot-id': id, type: 'branch' },
+    },
     snapshots: [...metadata.snapshots, snapshot],
     'snapshot-log': [...metadata['snapshot-log'], { 'timestamp-ms': time, 'snapshot-id': id }],
   }
@@ -153,150 +147,66 @@ function withSnapshot(metadata: Metadata, snapshot: Snapshot, time: number): Met
 
 function appendSummary(
   parent: Snapshot | undefined,
-  { rows, files, bytes }: Prepared,
+  { rows, files, bytes, days }: Prepared,
 ): Record<string, string> {
-  const before = (key: string): number => Number(parent?.summary[key] ?? 0)
   return {
     operation: 'append',
     'added-data-files': String(files),
     'added-records': String(rows),
     'added-files-size': String(bytes),
-    'changed-partition-count': '1',
-    'total-records': String(before('total-records') + rows),
-    'total-files-size': String(before('total-files-size') + bytes),
-    'total-data-files': String(before('total-data-files') + files),
-    'total-delete-files': '0',
-    'total-position-deletes': '0',
-    'total-equality-deletes': '0',
+    'changed-partition-count': String(days),
+    ...totals(parent, { files, rows, bytes, deleteFiles: 0, positionDeletes: 0 }),
+  }
+}
+
+/** What a commit adds to the totals of a table; negative where it takes away. */
+export interface Change {
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  readonly deleteFiles: number
+  readonly positionDeletes: number
+}
+
+/** The totals of a summary after a change of the parent's. */
+export function totals(parent: Snapshot | undefined, change: Change): Record<string, string> {
+  const after = (key: string, more: number): string =>
+    String(Number(parent?.summary[key] ?? 0) + more)
+  return {
+    'total-records': after('total-records', change.rows),
+    'total-files-size': after('total-files-size', change.bytes),
+    'total-data-files': after('total-data-files', change.files),
+    'total-delete-files': after('total-delete-files', change.deleteFiles),
+    'total-position-deletes': after('total-position-deletes', change.positionDeletes),
+    'total-equality-deletes': after('total-equality-deletes', 0),
   }
 }
 
 /**
- * Merges manifests of one size tier once there are `manifestsPerTierMax` of them, so that their number grows with the logarithm of
- * the files: a file is rewritten into a bigger manifest a few times in its life, not once a commit.
+ * Manifests of the table, as maintenance left them. Only when that has long not come, those of one size are merged here, lest every
+ * commit write a longer list than the one before.
  */
-async function mergeTier(
+async function mergeMany(
   table: Table,
-  manifests: readonly ManifestFile[],
-  snapshotId: Id,
+  snapshotId: number,
   ports: Ports,
-): Promise<ManifestFile[]> {
-  let current = [...manifests]
+): Promise<readonly ManifestFile[]> {
+  let current = table.manifests
+  if (current.length < limits.manifestsPerTierHardMax) return current
   for (let tier = 0; tier < TIERS_MAX; tier++) {
-    const same = current.filter((manifest) => tierOf(manifest) === tier)
-    if (same.length < limits.manifestsPerTierMax) continue
-    // The manifest of this very commit stays out: its entries must be seen as added by it.
-    const old = same.filter((manifest) => manifest.snapshotId !== snapshotId)
+    const same = current.filter(
+      (each) =>
+        each.content === 0 && isOwnSpec(table.metadata, each.specId) && manifestTier(each) === tier,
+    )
+    const oldest = same.at(-1)
+    // Entries of the oldest one's spec; another spec has its turn when it is the oldest.
+    const old = same.filter(({ specId }) => specId === oldest?.specId)
+    if (old.length < limits.manifestsPerTierHardMax) continue
     const merged = await mergeManifests(table, old, snapshotId, ports)
-    const gone = new Set(old.map(({ path: location }) => location))
-    current = [...current.filter(({ path: location }) => !gone.has(location)), merged]
+    const gone = new Set(old.map(({ path }) => path))
+    current = [...current.filter(({ path }) => !gone.has(path)), ...merged]
   }
   return current
 }
 
 const TIERS_MAX = 6
-
-function tierOf({ addedFiles, existingFiles }: ManifestFile): number {
-  const files = Math.max(1, addedFiles + existingFiles)
-  return Math.floor(Math.log(files) / Math.log(limits.manifestsPerTierMax) + 1e-9)
-}
-
-async function mergeManifests(
-  table: Table,
-  manifests: readonly ManifestFile[],
-  snapshotId: Id,
-  ports: Ports,
-): Promise<ManifestFile> {
-  const entries: ManifestEntry[] = []
-  for (const manifest of manifests)
-    entries.push(...(await existingEntries(manifest, ports.storage)))
-  const rows = entries.reduce((sum, { dataFile }) => sum + Number(dataFile['record_count']), 0)
-  const sequences = entries.map(({ sequence }) => Number(sequence))
-  const written = await writeManifest(table, entries, ports)
-  return {
-    ...written,
-    specId: 0,
-    content: 0,
-    sequence: 0,
-    minSequence: Math.min(...sequences),
-    snapshotId,
-    addedFiles: 0,
-    existingFiles: entries.length,
-    deletedFiles: 0,
-    addedRows: 0,
-    existingRows: rows,
-    deletedRows: 0,
-    partitions: [mergedSummary(manifests)],
-  }
-}
-
-/** Live entries of a manifest as they are carried into another: existing, with the numbers that they inherited. */
-async function existingEntries(manifest: ManifestFile, storage: Storage): Promise<ManifestEntry[]> {
-  const entries = await readManifest(manifest, storage)
-  return entries.map((entry) => ({
-    ...entry,
-    status: 0,
-    snapshotId: entry.snapshotId ?? manifest.snapshotId,
-    sequence: entry.sequence ?? manifest.sequence,
-    fileSequence: entry.fileSequence ?? manifest.sequence,
-  }))
-}
-
-/** Entries of a manifest that are not deleted. Throws HeadwaterError `lake_invalid`. */
-export async function readManifest(
-  { path: location }: ManifestFile,
-  storage: Storage,
-): Promise<ManifestEntry[]> {
-  const bytes = await storage.read(location)
-  try {
-    return decodeManifest(bytes).filter(({ status }) => status !== 2)
-  } catch (cause) {
-    if (cause instanceof HeadwaterError) throw cause
-    throw error(
-      'lake_invalid',
-      `${location}: ${cause instanceof Error ? cause.message : ''}.`,
-      cause,
-    )
-  }
-}
-
-async function writeManifest(
-  table: Table,
-  entries: readonly ManifestEntry[],
-  { storage, random }: Ports,
-): Promise<{ path: string; length: number }> {
-  const location = join(table.metadata.location, 'metadata', `${uuid(random)}-m0.avro`)
-  const bytes = encodeManifest(entries, headerOf(table.metadata), random.bytes(16))
-  await storage.write(location, bytes)
-  return { path: location, length: bytes.length }
-}
-
-function headerOf(metadata: Metadata): ManifestHeader {
-  const schema = currentSchema(metadata)
-  const [spec] = metadata['partition-specs']
-  return {
-    schema: JSON.stringify(schema),
-    schemaId: schema['schema-id'],
-    partitionSpec: JSON.stringify(spec!.fields),
-    specId: spec!['spec-id'],
-  }
-}
-
-function daySummary(first: number, last: number): ManifestFile['partitions'][number] {
-  return {
-    contains_null: false,
-    contains_nan: false,
-    lower_bound: encodeBound('date', first),
-    upper_bound: encodeBound('date', last),
-  }
-}
-
-function mergedSummary(manifests: readonly ManifestFile[]): ManifestFile['partitions'][number] {
-  const bounds = manifests.flatMap(({ partitions }) => {
-    const [summary] = partitions
-    const read = (bytes: Uint8Array | null | undefined): number[] =>
-      bytes === null || bytes === undefined ? [] : [Buffer.from(bytes).readInt32LE()]
-    return [...read(summary?.lower_bound), ...read(summary?.upper_bound)]
-  })
-  return daySummary(Math.min(...bounds), Math.max(...bounds))
-}

@@ -1,31 +1,10 @@
 /** The catalog: one small file per version that names every table's metadata. Linking it to its number is the commit point of the lake. */
-import { error } from '../base/errors.ts'
+import { error, HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import { type CatalogFile, EMPTY_CATALOG, parseCatalog, stringifyCatalog } from './catalog-file.ts'
+import { takeovers } from './fence.ts'
 import { join, type Storage } from './storage.ts'
-
-/** The content of `catalog/<16 digits>.json` (PROTOCOL.md §13). */
-export interface CatalogFile {
-  readonly format: 1
-  readonly version: number
-  /** Log offset up to which everything has landed. */
-  readonly offset: number
-  /** Wall clock of the commit, ms since 1970. */
-  readonly committed: number
-  /** Identity of the commit, by which a writer knows its own after an unclear outcome. */
-  readonly commit: string
-  /** `<namespace>.<table>` → location of its metadata file. */
-  readonly tables: Readonly<Record<string, string>>
-}
-
-export const EMPTY_CATALOG: CatalogFile = {
-  format: 1,
-  version: 0,
-  offset: 0,
-  committed: 0,
-  commit: '',
-  tables: {},
-}
 
 export class Catalog {
   readonly #folder: string
@@ -55,33 +34,37 @@ export class Catalog {
 
   async read(version: number): Promise<Result<CatalogFile>> {
     const file = this.#file(version)
+    let bytes: Uint8Array
     try {
-      const value = JSON.parse(
-        Buffer.from(await this.#storage.read(file)).toString(),
-      ) as CatalogFile
-      if (value.format !== 1 || value.version !== version || typeof value.tables !== 'object') {
-        return failed(error('lake_invalid', `${file} is not a catalog file of version ${version}.`))
-      }
-      return ok(value)
+      bytes = await this.#storage.read(file)
     } catch (cause) {
+      if (cause instanceof HeadwaterError) return failed(cause)
       return failed(error('lake_invalid', `${file} cannot be read.`, cause))
     }
+    return parseCatalog(Buffer.from(bytes).toString(), file, version)
   }
 
   /**
-   * Publishes the next version. `ok(false)`: another writer has that number. Rejects when the disk refuses before the outcome
-   * is decided; `commit_unknown` when it refuses after.
+   * Publishes the next version. `ok(false)`: another writer has that number. Rejects when storage refuses before there is an
+   * outcome; `commit_unknown` when it refuses after, or when there may be one: then the same version is to be published again.
    */
   async publish(next: CatalogFile): Promise<Result<boolean>> {
     // The commit point: before this the old version is the lake, after it the new one.
-    const created = await this.#storage.create(this.#file(next.version), JSON.stringify(next))
-    if (created) return this.durable()
+    const file = this.#file(next.version)
+    try {
+      if (await this.#storage.create(file, stringifyCatalog(next))) return await this.#durable()
+    } catch (cause) {
+      if (cause instanceof HeadwaterError && cause.code === 'commit_unknown') return failed(cause)
+      throw cause
+    }
+    // It may be ours: the answer to an earlier request may have been lost.
     const winner = await this.read(next.version)
-    return winner.ok && winner.value.commit === next.commit ? this.durable() : ok(false)
+    if (!winner.ok) return failed(error('commit_unknown', `${file} cannot be read.`, winner.error))
+    return winner.value.commit === next.commit ? this.#durable() : ok(false)
   }
 
   /** Makes published versions survive a power cut; `commit_unknown` when the disk refuses. */
-  async durable(): Promise<Result<true>> {
+  async #durable(): Promise<Result<true>> {
     try {
       await this.#storage.settle(this.#folder)
       return ok(true)
@@ -91,16 +74,19 @@ export class Catalog {
   }
 
   /** Removes versions that are too old for any reader, and temporary files of writers that died. */
-  async prune(newest: number): Promise<void> {
-    const old = newest - limits.catalogVersionsKept
-    if (old > 0) await this.#storage.remove(this.#file(old)).catch(() => undefined)
+  async prune(newest: CatalogFile): Promise<void> {
+    const old = newest.version - limits.catalogVersionsKept
+    if (old > 0 && !takeovers(newest).has(old))
+      await this.#storage.remove(this.#file(old)).catch(() => undefined)
   }
 
   /** As `prune`, for all that was left behind by earlier processes. */
-  async pruneAll(newest: number): Promise<void> {
+  async pruneAll(newest: CatalogFile): Promise<void> {
+    const kept = takeovers(newest)
+    const oldest = newest.version - limits.catalogVersionsKept
     for (const name of await this.#storage.names(this.#folder)) {
       const version = versionOf(name)
-      const old = version !== undefined && version <= newest - limits.catalogVersionsKept
+      const old = version !== undefined && version <= oldest && !kept.has(version)
       if (old || name.endsWith('.tmp')) await this.#storage.remove(join(this.#folder, name))
     }
   }

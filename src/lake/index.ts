@@ -9,6 +9,17 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
+export type { HistoryPolicy } from './expire.ts'
+export { type Done, doJob } from './maintain/job.ts'
+export { Maintainer, type MaintenanceCounts } from './maintain/maintainer.ts'
+export { type CompactionPolicy, type Job, planTable, type TablePlan } from './maintain/plan.ts'
 export { localStorage } from './local-storage.ts'
-export { type LakeOptions, openLake } from './open.ts'
+export { s3Storage } from './s3-storage.ts'
+export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
+export type { KeptLake } from './upkeep.ts'
+export type { LakeCatalog } from './transactions.ts'
+export { type PublishedView, publishViews } from './publish-views.ts'
+export type { RestCounts } from './rest/call.ts'
+export { createRestCatalog, type RestCatalogServer } from './rest/server.ts'
 export type { Storage, StoredObject } from './storage.ts'

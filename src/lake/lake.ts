@@ -36,6 +36,8 @@ export interface LakeChange {
   readonly offset: number
   /** Added to the snapshot summary of every table that changes. */
   readonly summary?: Readonly<Record<string, string>>
+  /** Added to the snapshot summary of one table. */
+  readonly summaries?: ReadonlyMap<string, Readonly<Record<string, string>>>
 }
 
 export interface TableState {
@@ -52,6 +54,8 @@ export interface TableState {
   readonly rows: number
   readonly files: number
   readonly bytes: number
+  /** Summary of the newest snapshot that says how complete the table is (PROTOCOL.md §15); empty where none does. */
+  readonly claims: Readonly<Record<string, string>>
 }
 
 /** One consistent view of every table. Never changes. */
@@ -59,6 +63,15 @@ export interface LakeState {
   readonly version: number
   readonly offset: number
   readonly tables: ReadonlyMap<string, TableState>
+}
+
+/** What one append added. */
+export interface Appended {
+  /** When, ms since 1970. */
+  readonly at: number
+  readonly rows: number
+  readonly files: number
+  readonly bytes: number
 }
 
 /** A live data file of a snapshot, as a reader plans with it. */
@@ -78,10 +91,12 @@ export interface Lake {
   /** Folder in which the caller writes data files of the table before `commit`; created if missing. */
   dataFolder(table: string, day: number): Promise<string>
   /**
-   * All of `change` or nothing; the link of catalog/<M>.json is the commit point (PROTOCOL.md §13). After `commit_unknown` the
+   * All of `change` or nothing, once; the commit points are in PROTOCOL.md §13 and §14. After `commit_unknown` and `lake_fenced` the
    * files of the change must stay, and the same object is to be committed again.
    */
   commit(change: LakeChange): Promise<Result<LakeState>>
+  /** What the appends of one table's snapshots in `state` added, oldest first. */
+  history(state: LakeState, table: string): readonly Appended[]
   /** Live files of one table in `state`. */
   files(state: LakeState, table: string): Promise<readonly LiveFile[]>
   close(): Promise<void>

@@ -1,5 +1,5 @@
 /** Reads a table as one metadata file describes it. */
-import { error } from '../base/errors.ts'
+import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { Table } from './append.ts'
 import { decodeManifestList, type ManifestFile } from './manifest.ts'
@@ -11,9 +11,9 @@ export async function loadTable(
   location: string,
   storage: Storage,
 ): Promise<Result<Table>> {
-  const text = await read(location, storage)
+  const text = await readText(location, storage)
   if (!text.ok) return text
-  const metadata = parseMetadata(text.value.toString(), location)
+  const metadata = parseMetadata(text.value, location)
   if (!metadata.ok) return metadata
   const number = Number(/^(\d+)-/.exec(nameOf(location))?.[1] ?? NaN)
   if (!Number.isInteger(number)) return failed(error('lake_invalid', `${location} has no number.`))
@@ -30,7 +30,11 @@ export async function loadTable(
   })
 }
 
-async function readList(location: string, storage: Storage): Promise<Result<ManifestFile[]>> {
+/** Manifests that a manifest list names. */
+export async function readList(
+  location: string,
+  storage: Storage,
+): Promise<Result<ManifestFile[]>> {
   const bytes = await read(location, storage)
   if (!bytes.ok) return bytes
   try {
@@ -41,10 +45,17 @@ async function readList(location: string, storage: Storage): Promise<Result<Mani
   }
 }
 
+/** The text at a location; `lake_invalid` when it cannot be read. */
+export async function readText(location: string, storage: Storage): Promise<Result<string>> {
+  const bytes = await read(location, storage)
+  return bytes.ok ? ok(bytes.value.toString()) : bytes
+}
+
 async function read(location: string, storage: Storage): Promise<Result<Buffer>> {
   try {
     return ok(Buffer.from(await storage.read(location)))
   } catch (cause) {
+    if (cause instanceof HeadwaterError) return failed(cause)
     return failed(error('lake_invalid', `${location} cannot be read.`, cause))
   }
 }

@@ -1,6 +1,5 @@
 /** The storage port over a disk: durable by fsync, commits by hard link. */
 import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { errnoOf, type Files } from '../base/files.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { folderOf, type Storage, type StoredObject } from './storage.ts'
@@ -49,12 +48,13 @@ class LocalStorage implements Storage {
     await this.#files.rename(temporary, pathOf(location))
   }
 
-  async alias(location: string, name: string): Promise<void> {
+  async alias(location: string, name: string): Promise<boolean> {
     try {
       await this.#files.link(pathOf(location), pathOf(name))
     } catch (cause) {
       if (errnoOf(cause) !== 'EEXIST') throw cause
     }
+    return true
   }
 
   settle(folder: string): Promise<void> {
@@ -84,6 +84,10 @@ class LocalStorage implements Storage {
     return this.#files.remove(pathOf(location))
   }
 
+  identity(location: string): string {
+    return locationOf(pathOf(location))
+  }
+
   async spool(folder: string): Promise<string> {
     const directory = pathOf(folder)
     if (!this.#folders.has(directory)) {
@@ -109,12 +113,12 @@ class LocalStorage implements Storage {
   }
 }
 
-/** `file:///…` of an absolute path: the one form that every reader takes. */
+/** `file://` and the absolute path as it is. Iceberg's locations are not URLs: readers decode nothing, so nothing is encoded. */
 function locationOf(file: string): string {
-  return pathToFileURL(file).href
+  return `file://${file}`
 }
 
 /** The path of a location, in any of the forms that writers use: `file:///a`, `file:/a`, `/a`. */
 function pathOf(location: string): string {
-  return location.startsWith('file:') ? fileURLToPath(location) : location
+  return location.replace(/^file:(\/\/(?=\/))?/, '')
 }

@@ -169,6 +169,8 @@ export interface ManifestHeader {
   /** JSON of the partition fields. */
   readonly partitionSpec: string
   readonly specId: number
+  /** What its entries are. */
+  readonly content: 'data' | 'deletes'
 }
 
 export function encodeManifest(
@@ -189,7 +191,7 @@ export function encodeManifest(
     'partition-spec': header.partitionSpec,
     'partition-spec-id': String(header.specId),
     'format-version': '2',
-    content: 'data',
+    content: header.content,
   }
   return encodeAvro(ENTRY, records, meta, sync)
 }

@@ -1,4 +1,4 @@
-/** One process owns a lake at a time: a lock file that a dead owner cannot hold. */
+/** Who owns a lake: one process of a data directory at a time, by a lock file that the dead cannot hold; and the directory's identity. */
 import path from 'node:path'
 import { error } from '../base/errors.ts'
 import { errnoOf, type Files } from '../base/files.ts'
@@ -33,6 +33,29 @@ export async function takeOwnership(
     await files.remove(lock)
   }
   return failed(error('lake_locked', `${root}: another process keeps taking the lock.`))
+}
+
+/** The identity of a data directory, made when it has none: it goes where the log goes. */
+export async function directoryIdentity(
+  folder: string,
+  files: Files,
+  random: Random,
+): Promise<string> {
+  await files.makeDirectory(folder)
+  const file = path.join(folder, 'owner.id')
+  if ((await files.info(file)) === undefined) {
+    const temporary = path.join(folder, `.${uuid(random)}.id`)
+    await files.write(temporary, uuid(random), { sync: true })
+    try {
+      await files.link(temporary, file)
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EEXIST') throw cause
+    } finally {
+      await files.remove(temporary)
+    }
+    await files.sync(folder)
+  }
+  return Buffer.from(await files.read(file)).toString()
 }
 
 /** The process that holds the lock, if it lives. A number alone proves nothing, since numbers are used again. */

@@ -18,12 +18,16 @@ export interface Storage {
   read(location: string): Promise<Uint8Array>
   /** Writes an object under a name that nothing refers to yet; its bytes are durable when it resolves, its name after `settle`. */
   write(location: string, bytes: Uint8Array | string): Promise<void>
-  /** Creates an object in one step; `false` when there is one already. The compare-and-swap of a commit. Its name is durable after `settle`. */
+  /**
+   * Creates an object in one step; `false` when there is one already, which may be this very one if an answer was lost. The
+   * compare-and-swap of a commit. Its name is durable after `settle`. Rejects with `commit_unknown` when it may be there or not:
+   * the same again decides.
+   */
   create(location: string, bytes: Uint8Array | string): Promise<boolean>
   /** Replaces an object in one step: a reader sees the old bytes or the new ones. */
   replace(location: string, bytes: Uint8Array | string): Promise<void>
-  /** A second name of an object, where storage has such; what exists stays. */
-  alias(location: string, name: string): Promise<void>
+  /** Gives an object a second name; what exists stays. `false` where storage has no such thing. */
+  alias(location: string, name: string): Promise<boolean>
   /** Makes names in a folder survive a power cut. */
   settle(folder: string): Promise<void>
   /** Names of objects right inside a folder, sorted; none where there is no folder. */
@@ -34,11 +38,13 @@ export interface Storage {
   info(location: string): Promise<StoredObject | undefined>
   /** Removes an object; missing is not an error. */
   remove(location: string): Promise<void>
+  /** One text per object, in whichever of its forms the location is written: `file:/a` and `file:///a`, `s3a://b/k` and `s3://b/k`. */
+  identity(location: string): string
   /** Absolute path of a folder on this machine's disk in which files for `folder` are written; made when missing. */
   spool(folder: string): Promise<string>
   /** Takes over a finished, fsynced file of a spool folder; answers its location. Again is harmless. */
   adopt(path: string): Promise<string>
-  /** Absolute path of a local file with the object's bytes, for engines that read files. */
+  /** Absolute path of a local file with the bytes of an object that never changes, for engines that read files; good for some minutes. */
   local(location: string): Promise<string>
 }
 

@@ -1,55 +1,118 @@
-/** Removes files that crashes left without a name: in no snapshot and too old to belong to a commit under way. */
-import type { Clock } from '../base/clock.ts'
-import { HeadwaterError } from '../base/errors.ts'
-import { limits } from '../base/limits.ts'
-import { readManifest, type Table } from './append.ts'
+/** Removes objects of tables that no snapshot names: of crashes by their age, of rewrites once their time is over. In doubt, nothing. */
+import { error, HeadwaterError } from '../base/errors.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+import { collects } from './expire.ts'
 import { decodeManifestList, type ManifestFile } from './manifest.ts'
-import { folderOf, join, nameOf, type Storage } from './storage.ts'
+import { folderOf, join, nameOf, type Storage, type StoredObject } from './storage.ts'
+import { readManifest, type Table } from './write-manifest.ts'
 
-/** Sweeps the folders of tables; answers how many objects went. */
-export async function sweepOrphans(
-  tables: readonly Table[],
-  storage: Storage,
-  clock: Clock,
-): Promise<number> {
-  let removed = 0
-  for (const table of tables) {
-    const candidates = await oldObjects(table, storage, clock.wall() - limits.orphanAgeMs)
-    if (candidates.length === 0) continue
-    const named = await namedObjects(table, storage)
-    if (named === undefined) continue
-    for (const location of candidates) {
-      if (named.has(location)) continue
-      await storage.remove(location)
-      removed++
-    }
-  }
-  return removed
+export interface Swept {
+  readonly objects: number
+  readonly bytes: number
 }
 
-async function oldObjects(table: Table, storage: Storage, before: number): Promise<string[]> {
-  const old: string[] = []
-  for await (const { location, modified } of storage.list(table.metadata.location)) {
-    if (modified < before) old.push(location)
+export interface SweepOptions {
+  /** Objects modified later than this stay, ms since 1970. */
+  readonly before: number
+  /** Objects that stay although no snapshot names them. */
+  readonly spare: (table: string, location: string) => boolean
+}
+
+/**
+ * Sweeps the folders of headwater's tables. `others` are those of other engines, whose own folders are left to these. Fails, with nothing
+ * removed, when any object that names others cannot be read.
+ */
+export async function sweepTables(
+  tables: readonly Table[],
+  others: readonly Table[],
+  storage: Storage,
+  options: SweepOptions,
+): Promise<Result<Swept>> {
+  const old: StoredObject[] = []
+  const all = [...tables, ...others]
+  for (const table of tables) old.push(...(await oldObjects(table, all, storage, options)))
+  if (old.length === 0) return ok({ objects: 0, bytes: 0 })
+  // A table may name what lies in another's folder.
+  const named = await namedObjects(all, storage)
+  if (!named.ok) return named
+  let [objects, bytes] = [0, 0]
+  for (const orphan of old) {
+    if (formsOf(orphan.location).some((form) => named.value.has(form))) continue
+    await storage.remove(orphan.location)
+    objects++
+    bytes += orphan.bytes
+  }
+  return ok({ objects, bytes })
+}
+
+/** Objects in the folder of a table, but for those in another's folder inside it. */
+async function oldObjects(
+  { name, metadata }: Table,
+  tables: readonly Table[],
+  storage: Storage,
+  { before, spare }: SweepOptions,
+): Promise<StoredObject[]> {
+  if (!collects(metadata)) return []
+  const inside = tables
+    .map((each) => `${each.metadata.location}/`)
+    .filter((folder) => folder.startsWith(`${metadata.location}/`))
+    .filter((folder) => folder !== `${metadata.location}/`)
+  const old: StoredObject[] = []
+  for await (const object of storage.list(metadata.location)) {
+    const others = inside.some((folder) => object.location.startsWith(folder))
+    if (object.modified < before && !others && !spare(name, object.location)) old.push(object)
   }
   return old
 }
 
-/** Every object that a snapshot of the table names; undefined when that cannot be known for certain. */
-async function namedObjects(table: Table, storage: Storage): Promise<Set<string> | undefined> {
-  const { metadata, number } = table
-  const folder = folderOf(table.file)
-  const named = new Set([table.file, join(folder, 'version-hint.text')])
-  named.add(join(folder, `v${number}.metadata.json`))
-  for (const entry of metadata['metadata-log']) {
-    const file = entry['metadata-file']
-    named.add(file)
-    named.add(join(folder, `v${Number.parseInt(nameOf(file), 10)}.metadata.json`))
+/**
+ * Of objects that left a table those that no snapshot names, its own, of one of `tables` at the same place, or of one of `others`, wherever
+ * that lies; they are removed.
+ */
+export async function removeUnnamed(
+  candidates: readonly string[],
+  table: Table,
+  tables: readonly Table[],
+  others: readonly Table[],
+  storage: Storage,
+): Promise<Result<readonly string[]>> {
+  if (candidates.length === 0 || !collects(table.metadata)) return ok([])
+  const place = (each: Table): string => `${formsOf(each.metadata.location)[0]}/`
+  const near = tables.filter(
+    (each) => place(each).startsWith(place(table)) || place(table).startsWith(place(each)),
+  )
+  const named = await namedObjects([...near, ...others], storage)
+  if (!named.ok) return named
+  const unnamed = candidates.filter(
+    (location) => !formsOf(location).some((form) => named.value.has(form)),
+  )
+  for (const location of unnamed) await storage.remove(location)
+  return ok(unnamed)
+}
+
+/** Every object that the tables name, in every form; a failure when that cannot be known for certain. */
+async function namedObjects(
+  tables: readonly Table[],
+  storage: Storage,
+): Promise<Result<ReadonlySet<string>>> {
+  const named = new Set<string>()
+  for (const table of tables) {
+    const objects = await objectsOf(table, storage)
+    if (!objects.ok) return objects
+    for (const location of objects.value) for (const form of formsOf(location)) named.add(form)
   }
+  return ok(named)
+}
+
+/** Every object that a table names, as it names them; a failure when that cannot be known for certain. */
+export async function objectsOf(
+  table: Table,
+  storage: Storage,
+): Promise<Result<ReadonlySet<string>>> {
+  const named = new Set(metadataObjects(table))
   try {
     const manifests = new Map<string, ManifestFile>()
-    for (const snapshot of metadata.snapshots) {
-      const list = snapshot['manifest-list']
+    for (const { 'manifest-list': list } of table.metadata.snapshots) {
       named.add(list)
       for (const manifest of decodeManifestList(await storage.read(list))) {
         manifests.set(manifest.path, manifest)
@@ -61,9 +124,42 @@ async function namedObjects(table: Table, storage: Storage): Promise<Set<string>
         named.add(dataFile['file_path'] as string)
       }
     }
-    return named
+    return ok(named)
   } catch (cause) {
-    if (cause instanceof HeadwaterError) return undefined
-    throw cause
+    if (cause instanceof HeadwaterError) return failed(cause)
+    const message = cause instanceof Error ? cause.message : String(cause)
+    return failed(error('lake_invalid', `Nothing is removed: ${message}.`, cause))
   }
+}
+
+/** Objects that the metadata itself names. */
+function metadataObjects({ metadata, file, number }: Table): string[] {
+  const folder = folderOf(file)
+  const linkOf = (version: number): string => join(folder, `v${version}.metadata.json`)
+  const log = metadata['metadata-log'].flatMap((entry) => {
+    const location = entry['metadata-file']
+    return [location, linkOf(Number.parseInt(nameOf(location), 10))]
+  })
+  const statistics = [
+    ...(metadata.statistics ?? []),
+    ...(metadata['partition-statistics'] ?? []),
+  ].map((each) => each['statistics-path'])
+  return [file, linkOf(number), join(folder, 'version-hint.text'), ...log, ...statistics]
+}
+
+/**
+ * Every way in which writers name the same object: `file:/a`, `file:///a`, `file://localhost/a` and `/a`; with `%20` decoded and, since some
+ * writers do not encode, as it stands; `s3a:` and `s3n:` as `s3:`.
+ */
+export function formsOf(location: string): string[] {
+  if (location.startsWith('file:') || location.startsWith('/')) {
+    const raw = location.replace(/^file:(\/\/localhost)?/, '').replace(/^\/+/, '/')
+    if (!location.startsWith('file:')) return [raw]
+    try {
+      return [raw, decodeURIComponent(raw)]
+    } catch {
+      return [raw]
+    }
+  }
+  return [location.replace(/^s3[an]:/, 's3:')]
 }

@@ -5,15 +5,28 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import type { Schemas } from '../columns/epoch.ts'
 import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
-import { type CommitReport, EpochQueue, EpochRunner, knownBatches } from '../engine/index.ts'
-import { type Lake, localStorage, openLake } from '../lake/index.ts'
+import {
+  type CommitReport,
+  Completeness,
+  EpochQueue,
+  EpochRunner,
+  Freshness,
+  knownBatches,
+  recentEntries,
+} from '../engine/index.ts'
+import { type CatalogLake, type Lake, type Maintainer, publishViews } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
+import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
 import { openDoor, type Door } from './door.ts'
+import { eventsView } from './events-view.ts'
+import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
+import { openConfiguredLake } from './project-lake.ts'
 import { schemasOf } from './schemas.ts'
 
 export interface PlatformOptions {
@@ -25,14 +38,20 @@ export interface PlatformOptions {
   readonly development: boolean
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
+  /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */
+  readonly onMaintenanceFailure?: (table: string, failure: HeadwaterError) => void
 }
 
 export interface Platform {
   /** Where events are sent, such as `http://127.0.0.1:8642`. */
   readonly url: string
+  /** Where other engines find the tables, such as `http://127.0.0.1:8643/iceberg`; undefined where another catalog has them. */
+  readonly catalogUrl: string | undefined
   readonly counts: IntakeCounts
   readonly lake: Lake
   readonly log: Log
+  /** Undefined where somebody else's catalog keeps the tables. */
+  readonly maintainer: Maintainer | undefined
   /** Frames of the log that were landed again at the start. */
   readonly replayed: number
   /** Why events cannot be taken now; empty when they can. */
@@ -47,66 +66,86 @@ interface Core {
   readonly log: Log
   readonly runner: EpochRunner
   readonly admission: Admission
+  readonly completeness: Completeness
+  /** Undefined where somebody else's catalog keeps the tables. */
+  readonly maintainer: Maintainer | undefined
   readonly replayed: number
 }
 
 export async function startPlatform(options: PlatformOptions): Promise<Result<Platform>> {
   const counts = new IntakeCounts()
-  const core = await openCore(options, counts)
+  const freshness = new Freshness()
+  const core = await openCore(options, counts, freshness)
   if (!core.ok) return core
-  const { lake, log, runner, admission, replayed } = core.value
+  const { lake, log, runner, admission, completeness, maintainer, replayed } = core.value
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
     corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
     ready,
   }
+  const catalog = await catalogOf(options, lake)
+  if (!catalog.ok) {
+    await closeCore(core.value)
+    return catalog
+  }
   const door = await openDoor({
     ...options,
     intake,
     counts,
     admission,
+    completeness,
+    freshness,
     log,
     lake,
+    catalog: catalog.value?.counts,
+    maintenance: maintainer?.counts,
     engineFailure: () => runner.failure,
   })
   if (!door.ok) {
+    await catalog.value?.close()
     await closeCore(core.value)
     return door
   }
   runner.start()
+  if (options.project.config.maintenance.enabled) maintainer?.start()
   return ok({
     url: door.value.url,
+    catalogUrl: catalog.value?.url,
     counts,
     lake,
     log,
+    maintainer,
     replayed,
     ready,
-    close: () => closeAll(door.value, core.value),
+    close: () => closeAll(door.value, catalog.value, core.value),
   })
 }
 
+/** The REST catalog of a lake that is its own; undefined where there is none. */
+async function catalogOf(
+  options: PlatformOptions,
+  lake: Lake | CatalogLake,
+): Promise<Result<CatalogDoor | undefined>> {
+  if (!('catalog' in lake) || !options.project.config.catalog.enabled) return ok(undefined)
+  const onFailure = options.onFailure ?? ((): void => {})
+  return openCatalogDoor({ ...options, lake: lake.catalog, onFailure })
+}
+
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
-async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise<Result<Core>> {
+async function openCore(
+  options: PlatformOptions,
+  counts: IntakeCounts,
+  freshness: Freshness,
+): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const root = path.join(project.data, 'lake')
-  const lake = await openLake({
-    storage: localStorage(root, files, random),
-    lock: root,
-    namespace: project.config.namespace,
-    files,
-    clock,
-    random,
-  })
+  const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
-  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
-  const created = await lake.value.commit({
-    schemas: tables,
-    appends: new Map(),
-    offset: lake.value.state.offset,
-  })
+  const created = await createTables(lake.value, schemas)
   if (!created.ok) return closing(lake.value, created.error)
+  const published = await publishEvents(lake.value, schemas, options)
+  if (!published.ok) return closing(lake.value, published.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
     files,
@@ -115,6 +154,7 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
   })
   if (!log.ok) return closing(lake.value, log.error)
   const queue = new EpochQueue(schemas)
+  const completeness = new Completeness(project.config.engine.completeness)
   const runner = await EpochRunner.open({
     queue,
     log: log.value,
@@ -123,28 +163,72 @@ async function openCore(options: PlatformOptions, counts: IntakeCounts): Promise
     clock,
     random,
     cadence: project.config.engine,
+    completeness,
     writers: project.config.engine.writers,
-    onCommit: options.onCommit ?? (() => {}),
+    onCommit: (report) => {
+      freshness.add(report.freshnessMs)
+      options.onCommit?.(report)
+    },
     onFailure: options.onFailure ?? (() => {}),
   })
-  const { development } = options
-  const admission = new Admission({ schemas, epochs: queue, log: log.value, counts, development })
-  const replayed = await recover(lake.value, log.value, admission, runner)
+  const admission = new Admission({
+    schemas,
+    epochs: queue,
+    log: log.value,
+    counts,
+    development: options.development,
+    times: project.config.time,
+  })
+  const replayed = await recover(lake.value, log.value, admission, completeness, runner)
   if (!replayed.ok) {
     await runner.stop()
     await log.value.close()
     return closing(lake.value, replayed.error)
   }
-  return ok({ lake: lake.value, log: log.value, runner, admission, replayed: replayed.value })
+  const maintainer = projectMaintainer({
+    ...options,
+    ...project,
+    lake: lake.value,
+    busy: () => runner.writing || queue.behind,
+    onFailure: options.onMaintenanceFailure ?? (() => {}),
+  })
+  return ok({
+    lake: lake.value,
+    log: log.value,
+    runner,
+    admission,
+    completeness,
+    maintainer,
+    replayed: replayed.value,
+  })
+}
+
+async function createTables(lake: Lake, schemas: Schemas): Promise<Result<unknown>> {
+  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
+  return lake.commit({ schemas: tables, appends: new Map(), offset: lake.state.offset })
+}
+
+/** The view of all events, where the lake is its own catalog. */
+async function publishEvents(
+  lake: Lake | CatalogLake,
+  schemas: Schemas,
+  ports: PlatformOptions,
+): Promise<Result<void>> {
+  const view = eventsView(schemas)
+  return 'catalog' in lake && view !== undefined
+    ? publishViews(lake.catalog, [view], ports)
+    : ok(undefined)
 }
 
 async function recover(
   lake: Lake,
   log: Log,
   admission: Admission,
+  completeness: Completeness,
   runner: EpochRunner,
 ): Promise<Result<number>> {
   try {
+    for (const entry of await recentEntries(lake)) completeness.fold(entry)
     for (const { boot, seq, first, count, fingerprint } of await knownBatches(lake)) {
       admission.recall({ boot: bootWords(boot), seq, first, count }, fingerprint)
     }
@@ -170,19 +254,22 @@ async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<neve
 }
 
 async function closeCore(core: Core): Promise<void> {
+  await core.maintainer?.stop()
   await core.runner.stop()
   await core.log.close()
   await core.lake.close()
 }
 
-async function closeAll(door: Door, core: Core): Promise<void> {
-  await door.close()
+async function closeAll(door: Door, catalog: CatalogDoor | undefined, core: Core): Promise<void> {
+  await Promise.all([door.close(), catalog?.close()])
   await closeCore(core)
 }
 
 /** Events are taken while the log has room for them, even if the lake refuses for a while; when it no longer has, both are said. */
 function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
   const reasons = admission.ready()
+  // What is taken now could land only after somebody has decided whose the lake is.
+  if (runner.failure?.code === 'lake_locked') return [...reasons, runner.failure.message]
   if (reasons.length === 0 || runner.failure === undefined) return reasons
   return [...reasons, runner.failure.message]
 }

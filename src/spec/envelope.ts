@@ -30,4 +30,5 @@ export const ENVELOPE: readonly IcebergField[] = [
   field(17, 'ua_device', 'string', false, 'Kind of device, from the user agent.'),
   field(18, 'robot', 'boolean', false, 'Whether the user agent is that of a robot.'),
   field(19, '_extra', 'string', false, 'JSON of fields that no specification knows.'),
+  field(20, 'time_flag', 'string', false, 'Why event_time is received_at (PROTOCOL.md §6).'),
 ]

@@ -23,6 +23,20 @@ const DROPPED: IcebergType = {
   },
 }
 
+const TYPES: IcebergType = {
+  type: 'list',
+  'element-id': 64,
+  'element-required': true,
+  element: {
+    type: 'struct',
+    fields: [
+      column(65, 'type', 'string', true, 'Event type.'),
+      column(66, 'landed', 'int', true, 'Events of it in its table.'),
+      column(67, 'quarantined', 'int', true, 'Events of it in quarantine.'),
+    ],
+  },
+}
+
 /** The ledger's own columns; the context's follow, with ids from 100. */
 export const LEDGER: readonly IcebergField[] = [
   column(1, 'received_at', 'timestamptz', true, 'When the collector had the batch.'),
@@ -51,6 +65,8 @@ export const LEDGER: readonly IcebergField[] = [
   column(24, 'robot', 'boolean', false, 'Whether the user agent is that of a robot.'),
   column(25, 'bytes', 'long', true, 'Bytes of its lines.'),
   column(26, 'dropped', DROPPED, false, 'Events that the device numbered and dropped.'),
+  column(27, 'event_to', 'timestamptz', false, 'Latest event_time in it; null: no event has one.'),
+  column(28, 'types', TYPES, false, 'Events by type; null: its numbers are not its own (§11).'),
 ]
 
 export const QUARANTINE: readonly IcebergField[] = [

@@ -1,4 +1,4 @@
-/** ClickHouse reads every table as headwater does, column for column: after appends, manifest merges, expiry and evolution. */
+/** ClickHouse reads every table as headwater does, column for column: after appends, compaction, manifest merges, expiry and evolution. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -155,41 +155,59 @@ describe('ClickHouse', () => {
   const { folder, remove } = temporaryFolder('clickhouse')
   afterAll(remove)
 
-  test('finds what the devices sent, through merges and expiry', { timeout: 120_000 }, async () => {
-    let ahead = 0
-    const clock: Clock = { ...systemClock, wall: () => systemClock.wall() + ahead }
-    const platform = await start(projectOf(folder, streaming), { clock })
-    const landed = new Map<string, number>()
-    const log = async (seed: number): Promise<void> => {
-      const fleet = startFleet({ url: platform.url, devices: 40, rate: 3000, seed, faults: FAULTS })
-      await pause(4000)
-      const report = await fleet.stop(20_000)
-      expect(report.complete).toBe(true)
-      for (const [type, tally] of Object.entries(report.byType)) {
-        if (tally.landed > 0) landed.set(type, (landed.get(type) ?? 0) + tally.landed)
+  test(
+    'finds what the devices sent, through compaction, merges and expiry',
+    { timeout: 120_000 },
+    async () => {
+      let ahead = 0
+      const clock: Clock = { ...systemClock, wall: () => systemClock.wall() + ahead }
+      const config = { maintenance: { fanIn: 8, share: 1 } }
+      const platform = await start(projectOf(folder, streaming, { config }), { clock })
+      const landed = new Map<string, number>()
+      const log = async (seed: number): Promise<void> => {
+        const fleet = startFleet({
+          url: platform.url,
+          devices: 40,
+          rate: 3000,
+          seed,
+          faults: FAULTS,
+        })
+        await pause(4000)
+        const report = await fleet.stop(20_000)
+        expect(report.complete).toBe(true)
+        for (const [type, tally] of Object.entries(report.byType)) {
+          if (tally.landed > 0) landed.set(type, (landed.get(type) ?? 0) + tally.landed)
+        }
+        await settled(platform)
       }
-      await settled(platform)
-    }
-    let seed = 1
-    while (shapeOf(folder, 'batches').snapshots <= limits.manifestsPerTierMax + 5) await log(seed++)
-    const merged = shapeOf(folder, 'batches')
-    expect(merged.manifests).toBeLessThanOrEqual(limits.manifestsPerTierMax)
-    expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
-      Object.fromEntries(landed),
-    )
-    // Time passes: with the next commits every snapshot but the newest few is too old.
-    ahead = limits.snapshotAgeMs + 60_000
-    await log(seed)
-    const expired = shapeOf(folder, 'batches')
-    expect(expired.sequence).toBeGreaterThan(merged.sequence)
-    expect(expired.snapshots).toBeLessThanOrEqual(
-      expired.sequence - merged.sequence + limits.snapshotsMin,
-    )
-    expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
-      Object.fromEntries(landed),
-    )
-    await platform.close()
-  })
+      let seed = 1
+      const { counts } = platform.maintainer!
+      const jobs = (kind: 'compact' | 'manifests'): number => counts.jobs.get(kind) ?? 0
+      while (shapeOf(folder, 'batches').snapshots <= limits.manifestsPerTierMax + 5)
+        await log(seed++)
+      // Beside the writers, files have become fewer and manifests were merged.
+      while (jobs('compact') < 3 || jobs('manifests') < 1) await log(seed++)
+      expect(counts.failures).toBe(0)
+      expect(counts.filesAfter).toBeLessThan(counts.filesBefore / 4)
+      const merged = shapeOf(folder, 'batches')
+      expect(merged.manifests).toBeLessThanOrEqual(2 * limits.manifestsPerTierMax)
+      expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
+        Object.fromEntries(landed),
+      )
+      // Time passes: with the next commits every snapshot but the newest few is too old.
+      ahead = limits.snapshotAgeMs + 60_000
+      await log(seed)
+      const expired = shapeOf(folder, 'batches')
+      expect(expired.sequence).toBeGreaterThan(merged.sequence)
+      expect(expired.snapshots).toBeLessThanOrEqual(
+        expired.sequence - merged.sequence + limits.snapshotsMin,
+      )
+      expect(Object.fromEntries(await compare(folder, platform))).toMatchObject(
+        Object.fromEntries(landed),
+      )
+      await platform.close()
+    },
+  )
 
   test('follows a table through its evolution', { timeout: 60_000 }, async () => {
     const own = temporaryFolder('evolution')

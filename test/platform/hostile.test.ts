@@ -400,7 +400,7 @@ describe('events that do not fit', () => {
     ],
     [
       'a time that is no time',
-      chunk([GOOD, GOOD], { at: [0, 1e300] }),
+      chunk([GOOD, GOOD], { at: [0, 'now'] }),
       { reason: 'time_invalid', field: 'at', events: 1 },
     ],
   ])('%s is held, and its neighbour lands', async (_name, line, held) => {

@@ -17,6 +17,8 @@ export type Operation =
   | 'remove'
   | 'list'
   | 'makeDirectory'
+  | 'removeDirectory'
+  | 'touch'
   | 'info'
   | 'sync'
 
@@ -150,9 +152,11 @@ export class MemoryFiles implements Files {
   async list(directory: string): Promise<readonly string[]> {
     this.#check('list', directory)
     if (this.#names.has(directory)) throw errno('ENOTDIR', 'scandir', directory)
+    const inside = directory === '/' ? '/' : `${directory}/`
     return [...this.#names.keys(), ...this.#directories]
-      .filter((name) => name !== '/' && path.dirname(name) === directory)
-      .map((name) => path.basename(name))
+      .filter((name) => name.startsWith(inside) && name.length > inside.length)
+      .map((name) => name.slice(inside.length))
+      .filter((name) => !name.includes('/'))
       .toSorted()
   }
 
@@ -162,6 +166,20 @@ export class MemoryFiles implements Files {
       if (this.#names.has(each)) throw errno('ENOTDIR', 'mkdir', directory)
       this.#directories.add(each)
     }
+  }
+
+  async removeDirectory(directory: string): Promise<void> {
+    this.#check('removeDirectory', directory)
+    const inside = (name: string): boolean => `${name}/`.startsWith(`${directory}/`)
+    for (const name of [...this.#names.keys()].filter(inside)) {
+      this.#rename(name, (names) => names.delete(name))
+    }
+    for (const name of [...this.#directories].filter(inside)) this.#directories.delete(name)
+  }
+
+  async touch(file: string, modified: number): Promise<void> {
+    this.#check('touch', file)
+    this.#inode(file).modified = modified
   }
 
   async info(file: string): Promise<FileInfo | undefined> {
@@ -231,7 +249,7 @@ export class MemoryFiles implements Files {
     fault: Fault | undefined,
   ): void {
     const bytes = Buffer.concat(parts)
-    const room = Math.max(0, this.capacity - this.used)
+    const room = this.capacity === Infinity ? Infinity : Math.max(0, this.capacity - this.used)
     const written = Math.min(fault === undefined ? bytes.byteLength : (fault.written ?? 0), room)
     this.#ticks += 1
     inode.write(inode.size, bytes.subarray(0, written), this.#ticks)

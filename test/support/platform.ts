@@ -3,7 +3,7 @@ import path from 'node:path'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { Files } from '../../src/base/files.ts'
 import { nodeFiles } from '../../src/base/node/files.ts'
-import { seededRandom } from '../../src/base/random.ts'
+import { type Random, seededRandom } from '../../src/base/random.ts'
 import type { Result } from '../../src/base/result.ts'
 import { LakeReader } from '../../src/engine/index.ts'
 import type { Lake } from '../../src/lake/index.ts'
@@ -39,10 +39,10 @@ export function projectOf(
 
 export async function start(
   project: Project,
-  ports: { readonly clock?: Clock; readonly files?: Files } = {},
+  ports: { readonly clock?: Clock; readonly files?: Files; readonly random?: Random } = {},
 ): Promise<Platform> {
-  const { clock = systemClock, files = nodeFiles } = ports
-  const options = { project, files, clock, random: seededRandom(5), development: true }
+  const { clock = systemClock, files = nodeFiles, random = seededRandom(5) } = ports
+  const options = { project, files, clock, random, development: true }
   return unwrap(await startPlatform(options))
 }
 

@@ -36,6 +36,8 @@ const lock = (
 
 /** Everything an installation brings, and why it argues its way in. */
 const dependencies: Readonly<Record<string, string>> = {
+  '@aws-sdk/client-s3': 'object stores: signing, credentials, retries',
+  '@aws-sdk/lib-storage': 'uploads of large files in parts',
   '@duckdb/node-api': 'the engine: SQL and Parquet',
   '@duckdb/node-bindings': 'the engine without a copy: vectors are filled in place',
   '@ip-location-db/geo-whois-asn-country-mmdb': 'country and network of an address, public domain',
@@ -46,7 +48,7 @@ const dependencies: Readonly<Record<string, string>> = {
   isbot: 'the robot flag',
   maxmind: 'reads the address database',
   'prom-client': 'the Prometheus text format',
-  zod: 'checks the configuration file',
+  zod: 'checks the configuration file, and what other engines send and write',
 }
 
 const devDependencies: Readonly<Record<string, string>> = {

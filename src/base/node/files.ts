@@ -32,6 +32,8 @@ export const nodeFiles: Files = {
     const first = await fs.mkdir(directory, { recursive: true })
     if (first !== undefined) await syncPath(path.dirname(first))
   },
+  removeDirectory: (directory) => fs.rm(directory, { recursive: true, force: true }),
+  touch: (file, modified) => fs.utimes(file, modified / 1000, modified / 1000),
   info: async (file) => {
     try {
       const stat = await fs.stat(file)

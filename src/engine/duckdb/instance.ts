@@ -6,13 +6,18 @@ export interface Duck {
   close(): void
 }
 
-/** `threads` bounds the cores of one query; `memory` is DuckDB's own notation, such as `2GB`. */
-export async function openDuck(options: { threads: number; memory?: string }): Promise<Duck> {
+/** `threads` bounds the cores of one query; `memory` is DuckDB's own notation, such as `2GB`; beyond it rows go to the folder `spill`. */
+export async function openDuck(options: {
+  threads: number
+  memory?: string
+  spill?: string
+}): Promise<Duck> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: String(options.threads),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     ...(options.memory === undefined ? {} : { memory_limit: options.memory }),
+    ...(options.spill === undefined ? {} : { temp_directory: options.spill }),
   })
   return {
     connect: async () => {

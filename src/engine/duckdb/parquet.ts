@@ -54,11 +54,12 @@ export class ParquetWriter {
   }
 }
 
-/** COPY of a relation with the schema's field ids. Decimals arrive wider than declared and are cast back. */
+/** COPY of a relation with the schema's field ids, compressed at a `level` of zstd. Decimals arrive wider than declared and are cast back. */
 export function copyStatement(
   fields: readonly IcebergField[],
   relation: string,
   file: string,
+  level: number = 1,
 ): string {
   const columns = fields.map(({ name, type }) => {
     const column = identifier(name)
@@ -67,7 +68,7 @@ export function copyStatement(
   const ids = fields.map(({ name, id, type }) => `${identifier(name)}: ${fieldIds(id, type)}`)
   return (
     `COPY (SELECT ${columns.join(', ')} FROM ${relation}) TO ${literal(file)} ` +
-    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
+    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${level}, FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
   )
 }
 
@@ -120,7 +121,10 @@ interface ReportedEntry {
   readonly value: readonly { readonly key: string; readonly value: string }[]
 }
 
-function reportOf(report: Readonly<Record<string, unknown>>): Map<string, ReportedStatistics> {
+/** Column statistics of the row that RETURN_STATS gives, by the column's quoted path. */
+export function reportOf(
+  report: Readonly<Record<string, unknown>>,
+): Map<string, ReportedStatistics> {
   const entries = report['column_statistics'] as readonly ReportedEntry[]
   return new Map(
     entries.map(({ key, value }) => [

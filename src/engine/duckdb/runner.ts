@@ -7,10 +7,13 @@ import { limits } from '../../base/limits.ts'
 import type { Random } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import type { Epoch } from '../../columns/epoch.ts'
+import { ledgerEntries } from '../../columns/ledger-entry.ts'
 import type { RowSet } from '../../columns/table.ts'
 import type { DataFile, Lake, LakeChange } from '../../lake/lake.ts'
 import type { Log } from '../../log/log.ts'
-import { type CadenceOptions, nextEpochMs } from '../cadence.ts'
+import { type CadenceOptions, dueInMs, strictestMs, type Writing } from '../cadence.ts'
+import type { Completeness } from '../completeness.ts'
+import { claimSummaries } from '../claims.ts'
 import type { EpochQueue } from '../epochs.ts'
 import { type Duck, openDuck } from './instance.ts'
 import { ParquetWriter } from './parquet.ts'
@@ -31,6 +34,9 @@ export interface CommitReport {
   readonly commitMs: number
 }
 
+/** How much the newest write counts in how long writes usually take. */
+const WRITE_MEMORY = 0.3
+
 export interface RunnerOptions {
   readonly queue: EpochQueue
   readonly log: Log
@@ -39,6 +45,7 @@ export interface RunnerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly cadence: CadenceOptions
+  readonly completeness: Completeness
   /** Tables written side by side. */
   readonly writers: number
   readonly onCommit: (report: CommitReport) => void
@@ -52,6 +59,7 @@ export class EpochRunner {
   #running: Promise<void> | undefined
   #stopping = false
   #failure: HeadwaterError | undefined
+  #writing = false
   /** A commit whose outcome the lake could not make sure of. */
   #unsure: LakeChange | undefined
   #wake: () => void = () => {}
@@ -76,6 +84,11 @@ export class EpochRunner {
   /** Why the last attempt failed; undefined once one succeeds. */
   get failure(): HeadwaterError | undefined {
     return this.#failure
+  }
+
+  /** Whether an epoch is being written now. */
+  get writing(): boolean {
+    return this.#writing
   }
 
   /** Starts writing epochs at the cadence, until `stop`. */
@@ -105,19 +118,39 @@ export class EpochRunner {
 
   async #loop(): Promise<void> {
     const { queue, clock, cadence } = this.#options
-    let pauseMs = cadence.epochMs
+    const goals = [cadence.epochMs, ...Object.values(cadence.tables).map((own) => own.epochMs)]
+    const pollMs = Math.min(limits.cadencePollMsMax, ...goals.map((ms = Infinity) => ms / 4))
+    let startedAt = -Infinity
+    let usualMs = 0
     while (!this.#stopping) {
-      await this.#pause(pauseMs)
-      const epoch = queue.take()
-      if (epoch === undefined) {
-        pauseMs = cadence.epochMs
+      const dueMs = this.#dueInMs({ usualMs, sinceMs: clock.monotonic() - startedAt })
+      if (dueMs > 0) {
+        // Rows of a table with a stricter objective may come in the meantime.
+        await this.#pause(Math.min(pollMs, dueMs))
         continue
       }
-      const started = clock.monotonic()
+      const epoch = queue.take()
+      if (epoch === undefined) continue
+      startedAt = clock.monotonic()
       await this.#untilWritten(epoch)
-      const writeMs = clock.monotonic() - started
-      pauseMs = Math.max(0, nextEpochMs(cadence, writeMs) - writeMs)
+      const writeMs = clock.monotonic() - startedAt
+      usualMs = usualMs === 0 ? writeMs : usualMs + (writeMs - usualMs) * WRITE_MEMORY
     }
+  }
+
+  /** Milliseconds until the next epoch is to be written; Infinity while there is none. */
+  #dueInMs(writing: Writing): number {
+    const { queue, clock, cadence } = this.#options
+    const { next } = queue
+    if (next === undefined) return Infinity
+    const { epoch, closed } = next
+    const waiting = {
+      // The wall clock may have gone back.
+      ageMs: Math.max(0, clock.wall() - epoch.opened),
+      objectiveMs: strictestMs(cadence, epoch.filled()),
+      pressing: closed || epoch.rows >= limits.epochRowsFull,
+    }
+    return dueInMs(cadence.writeShare, waiting, writing)
   }
 
   #pause(ms: number): Promise<void> {
@@ -144,6 +177,15 @@ export class EpochRunner {
   }
 
   async #attempt(epoch: Epoch): Promise<Result<void>> {
+    this.#writing = true
+    try {
+      return await this.#writeEpoch(epoch)
+    } finally {
+      this.#writing = false
+    }
+  }
+
+  async #writeEpoch(epoch: Epoch): Promise<Result<void>> {
     const { queue, lake, log, clock } = this.#options
     const started = clock.monotonic()
     const change = this.#unsure ?? (await this.#change(epoch))
@@ -153,7 +195,7 @@ export class EpochRunner {
     }
     const writtenAt = clock.monotonic()
     const committed = await lake.commit(change)
-    this.#unsure = !committed.ok && committed.error.code === 'commit_unknown' ? change : undefined
+    this.#unsure = !committed.ok && mayStand(committed.error) ? change : undefined
     if (!committed.ok) {
       this.#failure = committed.error
       if (this.#unsure === undefined) await this.#discard(change.appends)
@@ -178,8 +220,15 @@ export class EpochRunner {
     await epoch.settled
     const written = await this.#write(epoch)
     if (!written.ok) return written.error
-    const offset = Math.max(epoch.end, this.#options.lake.state.offset)
-    return { schemas: [], appends: written.value, offset }
+    const { completeness, lake } = this.#options
+    // A batch that was folded by an attempt that failed changes nothing when it is folded again.
+    for (const entry of ledgerEntries(epoch.batches)) completeness.fold(entry)
+    return {
+      schemas: [],
+      appends: written.value,
+      offset: Math.max(epoch.end, lake.state.offset),
+      summaries: claimSummaries(completeness.claim(), written.value.keys()),
+    }
   }
 
   /** One file per table and day; all or none of them stay. */
@@ -213,6 +262,11 @@ export class EpochRunner {
       await this.#options.files.remove(file.path).catch(() => undefined)
     }
   }
+}
+
+/** Whether some tables may name the files of a change that failed so. */
+function mayStand({ code }: HeadwaterError): boolean {
+  return code === 'commit_unknown' || code === 'lake_fenced'
 }
 
 interface Work {

@@ -57,7 +57,7 @@ function reportedBounds(
   return { lower, upper }
 }
 
-/** The value that a reported bound stands for; undefined for types whose text form is not exact. */
+/** The value that a reported bound stands for; undefined for types whose text form is not exact. Enumerations are reported without. */
 function boundOf(type: string, text: string): Bound | undefined {
   switch (type) {
     case 'boolean':
@@ -72,9 +72,20 @@ function boundOf(type: string, text: string): Bound | undefined {
       return Math.floor(Date.parse(`${text}T00:00:00Z`) / 86_400_000)
     case 'timestamptz':
       return timestampMicros(text)
+    case 'string':
+      return text
     default:
-      return undefined
+      return type.startsWith('decimal') ? unscaled(type, text) : undefined
   }
+}
+
+/** The integer that a decimal's digits make, at the scale of its type; undefined where the text has another. */
+function unscaled(type: string, text: string): bigint | undefined {
+  const scale = Number(/,\s*(\d+)\)$/.exec(type)?.[1])
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text)
+  if (match === null || (match[3] ?? '').length !== scale) return undefined
+  const value = BigInt(`${match[2]}${match[3] ?? ''}`)
+  return match[1] === '-' ? -value : value
 }
 
 /** µs since 1970 of `YYYY-MM-DD HH:MM:SS[.ffffff]+00`, DuckDB's text in a UTC session. */
@@ -92,7 +103,7 @@ export class TextBoundsOf {
   of(rows: RowSet): Map<string, TextBounds> {
     const bounds = new Map<string, TextBounds>()
     rows.sources.forEach(({ column }, i) => {
-      if (!(column instanceof StringColumn)) return
+      if (!(column instanceof StringColumn) || column.texts !== undefined) return
       const { dictionary } = column
       let known = this.#known.get(dictionary)
       if (!this.#known.has(dictionary)) {

@@ -14,6 +14,7 @@ import {
 import type { HugeDecimalColumn } from '../../columns/number-column.ts'
 import type { RowSet } from '../../columns/table.ts'
 import type { StringColumn } from '../../columns/text-column.ts'
+import type { Texts } from '../../columns/texts.ts'
 import { asEnumeration, enumeration, type Enumerations, logicalType, VARCHAR } from './types.ts'
 
 /** Rows in one of DuckDB's vectors. */
@@ -76,7 +77,8 @@ function planString(
   enumerations: Enumerations,
 ): StringPlan {
   const { dictionary } = column
-  if (!asEnumeration(dictionary)) return { type: VARCHAR, codeBytes: 0, renumber: undefined }
+  if (column.texts !== undefined || !asEnumeration(dictionary))
+    return { type: VARCHAR, codeBytes: 0, renumber: undefined }
   const { values } = dictionary
   if (used === undefined || values.length <= SMALL_DICTIONARY || values.length <= rows) {
     return enumerationPlan(enumerations.of(dictionary), undefined)
@@ -158,9 +160,13 @@ function copyValidity(vector: Vector, column: Column, rows: Selection): void {
   if (valid === undefined) return
   const bytes = ((rows.count + 63) >> 6) * 8
   const bits = new Uint8Array(bytes).fill(255)
-  for (let i = 0; i < rows.count; i++) {
-    const row = rowAt(rows, i)
-    if ((valid[row >> 3]! & (1 << (row & 7))) === 0) bits[i >> 3]! &= ~(1 << (i & 7))
+  if (rows.indices === undefined && (rows.from & 7) === 0) {
+    bits.set(valid.subarray(rows.from >> 3, (rows.from + rows.count + 7) >> 3))
+  } else {
+    for (let i = 0; i < rows.count; i++) {
+      const row = rowAt(rows, i)
+      if ((valid[row >> 3]! & (1 << (row & 7))) === 0) bits[i >> 3]! &= ~(1 << (i & 7))
+    }
   }
   duckdb.vector_ensure_validity_writable(vector)
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bytes)
@@ -202,6 +208,10 @@ function copyStrings(
   const plan = plans.get(column)
   assert(plan !== undefined, 'every string column has a plan')
   if (rows.count === 0) return
+  if (column.texts !== undefined) {
+    copyTexts(vector, column, column.texts, rows)
+    return
+  }
   const { data } = column
   if (plan.codeBytes === 0) {
     for (let i = 0; i < rows.count; i++) {
@@ -227,6 +237,68 @@ function copyStrings(
     else codes[i] = renumber === undefined ? data[row]! : renumber[data[row]!]!
   }
   duckdb.copy_data_to_vector(vector, 0, codes.buffer, 0, codes.byteLength)
+}
+
+/** Bytes that DuckDB keeps inside a string's own 16; a longer string has its length, its first 4 bytes and a pointer there. */
+const INLINE_BYTES = 12
+
+/**
+ * The bytes of all rows go over as one string in the first row, and every row then points into it: one call for a vector, where a
+ * call for each string would cost more than its check.
+ */
+function copyTexts(vector: Vector, column: StringColumn, texts: Texts, rows: Selection): void {
+  const { bytes, starts, ends } = texts
+  const nulls = column.valid !== undefined
+  let first = Infinity
+  let last = 0
+  for (let i = 0; i < rows.count; i++) {
+    const row = rowAt(rows, i)
+    if (nulls && column.isNull(row)) continue
+    if (starts[row]! < first) first = starts[row]!
+    if (ends[row]! > last) last = ends[row]!
+  }
+  const strings = new Uint32Array(rows.count * 4)
+  const pointer = last - first > INLINE_BYTES ? lend(vector, bytes.subarray(first, last)) : 0n
+  const low = Number(pointer & 0xffff_ffffn)
+  const high = Number(pointer >> 32n)
+  for (let i = 0; i < rows.count; i++) {
+    const row = rowAt(rows, i)
+    if (nulls && column.isNull(row)) continue
+    const start = starts[row]!
+    const length = ends[row]! - start
+    const at = i * 4
+    strings[at] = length
+    if (length > INLINE_BYTES) {
+      strings[at + 1] = word(bytes, start, 4)
+      const address = low + (start - first)
+      strings[at + 2] = address
+      strings[at + 3] = high + Math.floor(address / 2 ** 32)
+    } else {
+      strings[at + 1] = word(bytes, start, length)
+      strings[at + 2] = word(bytes, start + 4, length - 4)
+      strings[at + 3] = word(bytes, start + 8, length - 8)
+    }
+  }
+  duckdb.copy_data_to_vector(vector, 0, strings.buffer, 0, strings.byteLength)
+}
+
+/** Gives a vector a copy of `bytes` that lives as long as it does; answers where it lies. */
+function lend(vector: Vector, bytes: Uint8Array): bigint {
+  duckdb.vector_assign_string_element_len(vector, 0, bytes)
+  const { buffer, byteOffset } = duckdb.vector_get_data(vector, 16)
+  const string = new DataView(buffer, byteOffset, 16)
+  assert(string.getUint32(0, true) === bytes.length, 'a string begins with its length')
+  return string.getBigUint64(8, true)
+}
+
+/** Up to four bytes as a little-endian word, padded with zeros. */
+function word(bytes: Uint8Array, at: number, count: number): number {
+  if (count >= 4) {
+    return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  }
+  let value = 0
+  for (let i = 0; i < count; i++) value |= bytes[at + i]! << (8 * i)
+  return value
 }
 
 function copyBinary(vector: Vector, column: BinaryColumn, rows: Selection): void {

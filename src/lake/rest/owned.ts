@@ -1,0 +1,91 @@
+/** What other engines may change of the tables that headwater writes (PROTOCOL.md §15): their rows and history, not what events mean. */
+import { isDeepStrictEqual } from 'node:util'
+import type { IcebergField } from '../../spec/iceberg-type.ts'
+import {
+  currentSchema,
+  currentSnapshot,
+  FOREIGN_COLUMN_FIRST,
+  type Id,
+  type Metadata,
+  minId,
+  type Snapshot,
+} from '../metadata.ts'
+
+/** Why a change may not be made; undefined when it may. `ledger`: the rows themselves must stay. */
+export function ownedProblem(
+  before: Metadata,
+  after: Metadata,
+  ledger: boolean,
+): string | undefined {
+  if (after['table-uuid'] !== before['table-uuid']) return 'its identity stays'
+  if (after.location !== before.location) return 'its location stays'
+  if (after['format-version'] !== before['format-version']) return 'its format version stays'
+  if (
+    after['default-spec-id'] !== before['default-spec-id'] ||
+    !isDeepStrictEqual(after['partition-specs'], before['partition-specs'])
+  ) {
+    return 'its partitioning stays'
+  }
+  return (
+    propertyProblem(before, after) ??
+    columnProblem(before, after) ??
+    historyProblem(before, after, ledger)
+  )
+}
+
+function propertyProblem(before: Metadata, after: Metadata): string | undefined {
+  const own = ({ properties }: Metadata): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(properties).filter(
+        ([name]) => name === 'comment' || name.startsWith('headwater.'),
+      ),
+    )
+  // How long history stays is for whoever reads it to say.
+  const [old, now] = [own(before), own(after)]
+  const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].find(
+    (name) => old[name] !== now[name] && !name.startsWith('headwater.history.'),
+  )
+  return changed === undefined ? undefined : `the property ${changed} is headwater's`
+}
+
+function columnProblem(before: Metadata, after: Metadata): string | undefined {
+  const [old, now] = [currentSchema(before).fields, currentSchema(after).fields]
+  const isOwn = ({ id }: IcebergField): boolean => id < FOREIGN_COLUMN_FIRST
+  if (!isDeepStrictEqual(old.filter(isOwn), now.filter(isOwn))) {
+    return 'its columns come from the specifications: change those'
+  }
+  const foreign = now.filter((field) => !isOwn(field))
+  const required = foreign.find((field) => field.required)
+  if (required !== undefined) {
+    return `the column ${required.name} would be required, and headwater writes no values into it`
+  }
+  const low = foreign.find((field) => minId(field) < FOREIGN_COLUMN_FIRST)
+  return low === undefined
+    ? undefined
+    : `the column ${low.name} has an id below ${FOREIGN_COLUMN_FIRST}, which belong to the specifications`
+}
+
+/** Main moves on only: what it has passed was acknowledged, and is taken away by a delete that says so. */
+function historyProblem(before: Metadata, after: Metadata, ledger: boolean): string | undefined {
+  const old = before['current-snapshot-id']
+  const current = currentSnapshot(after)
+  if (current?.['snapshot-id'] === old) return undefined
+  if (current === undefined) return 'its branch main stays'
+  const byId = new Map(
+    [...before.snapshots, ...after.snapshots].map((each) => [each['snapshot-id'], each]),
+  )
+  const added: Snapshot[] = []
+  let each: Snapshot | undefined = current
+  while (each !== undefined && each['snapshot-id'] !== old) {
+    added.push(each)
+    const parent: Id | undefined = each['parent-snapshot-id']
+    each = parent === undefined ? undefined : byId.get(parent)
+  }
+  if (old !== undefined && each === undefined) {
+    return 'its branch main only moves on to descendants of its newest snapshot'
+  }
+  const changing = added.find(({ summary }) => summary['operation'] !== 'replace')
+  return ledger && changing !== undefined
+    ? 'it is what repeats are known by: its rows stay, and only their files may be rewritten'
+    : undefined
+}

@@ -1,0 +1,57 @@
+/** Opens a project's lake: its own catalog, or somebody else's. */
+import path from 'node:path'
+import type { Result } from '../base/result.ts'
+import {
+  type CatalogLake,
+  type HistoryPolicy,
+  type Lake,
+  openExternalLake,
+  openLake,
+} from '../lake/index.ts'
+import type { FullConfig } from './config.ts'
+import { loadConfig } from './project.ts'
+import { type Ports, storageOf } from './storage.ts'
+
+/** Opens the lake for reading, beside the process that owns it. */
+export async function openProjectLake(folder: string, ports: Ports): Promise<Result<Lake>> {
+  const loaded = await loadConfig(folder, ports.files)
+  return loaded.ok ? openConfiguredLake(loaded.value, ports, true) : loaded
+}
+
+/** The lake as the configuration has it. `data` is the absolute path of the folder of log and lake. */
+export async function openConfiguredLake(
+  { config, data }: { readonly config: FullConfig; readonly data: string },
+  ports: Ports,
+  readOnly: boolean,
+): Promise<Result<Lake | CatalogLake>> {
+  const { namespace } = config
+  const { catalog, takeOver } = config.lake
+  const made = await storageOf(config, data, ports)
+  if (!made.ok) return made
+  if (catalog === undefined) {
+    const history = historyPolicy(config)
+    return openLake({ ...made.value, namespace, data, takeOver, readOnly, history, ...ports })
+  }
+  const { fetch } = globalThis
+  const ledger = 'batches'
+  return openExternalLake({
+    catalog,
+    storage: made.value.storage,
+    folder: path.join(data, 'lake'),
+    namespace,
+    ledger,
+    takeOver,
+    fetch,
+    readOnly,
+    ...ports,
+  })
+}
+
+function historyPolicy({ history }: FullConfig): HistoryPolicy {
+  return {
+    snapshotAgeMs: history.minutes * 60_000,
+    snapshotsMin: history.snapshots,
+    keepEveryMs: history.everyMinutes * 60_000,
+    keepForMs: history.hours * 3_600_000,
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Java for tests: the jars of a list from Maven Central, checked by SHA-256, in a cache outside the repository, and our own small
+ * sources compiled beside them. `<name>.jars` is made from `<name>.pom.xml` by `node test/support/java/pin.ts`.
+ */
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg. */
+export type JarList = 'iceberg' | 'spark'
+
+const CENTRAL = 'https://repo.maven.apache.org/maven2'
+const DOWNLOADS = 6
+const ATTEMPTS = 4
+const here = fileURLToPath(new URL('.', import.meta.url))
+
+/** Whether there is a JDK. With the environment variable CI set, none is a failure. */
+export function javaIsThere(): boolean {
+  const found = spawnSync('javac', ['-version']).status === 0
+  if (!found && process.env['CI'] !== undefined) throw new Error('there is no JDK: install Java 17')
+  return found
+}
+
+/** The folder that keeps what was fetched: `$HEADWATER_CACHE`, else `~/.cache/headwater`. */
+export function cacheFolder(): string {
+  return process.env['HEADWATER_CACHE'] ?? path.join(os.homedir(), '.cache', 'headwater')
+}
+
+/** Class path of a list of jars, each fetched where the cache does not have it. Throws when a checksum is wrong. */
+export async function classPath(list: JarList): Promise<string> {
+  const text = await readFile(path.join(here, `${list}.jars`), 'utf8')
+  const jars = text.split('\n').flatMap((line) => {
+    const [sha256, name] = line.split(' ')
+    return sha256 === undefined || name === undefined ? [] : [{ sha256, name }]
+  })
+  const rest = [...jars]
+  const work = async (): Promise<void> => {
+    for (let jar = rest.pop(); jar !== undefined; jar = rest.pop()) await fetchJar(jar)
+  }
+  await Promise.all(Array.from({ length: DOWNLOADS }, work))
+  return jars.map(({ name }) => jarFile(name)).join(path.delimiter)
+}
+
+function jarFile(name: string): string {
+  return path.join(cacheFolder(), 'maven', name)
+}
+
+async function fetchJar({ sha256, name }: { sha256: string; name: string }): Promise<void> {
+  const file = jarFile(name)
+  // What has the final name was checked before it got it.
+  if ((await stat(file).catch(() => undefined)) !== undefined) return
+  await mkdir(path.dirname(file), { recursive: true })
+  const bytes = await download(`${CENTRAL}/${name}`)
+  const found = createHash('sha256').update(bytes).digest('hex')
+  if (found !== sha256) throw new Error(`${name} has the SHA-256 ${found}, not ${sha256}`)
+  const temporary = `${file}.${randomUUID()}`
+  await writeFile(temporary, bytes)
+  await rename(temporary, file)
+}
+
+async function download(url: string): Promise<Buffer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const response = await fetch(url)
+      if (!response.ok) throw new Error(`${url}: ${response.status}`)
+      return Buffer.from(await response.arrayBuffer())
+    } catch (cause) {
+      if (attempt === ATTEMPTS) throw cause
+      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt))
+    }
+  }
+}
+
+/** Compiles `<name>.java` of this folder against a list of jars, once for each of its versions; answers the whole class path. */
+export async function compiled(name: string, list: JarList): Promise<string> {
+  const jars = await classPath(list)
+  const source = path.join(here, `${name}.java`)
+  const version = createHash('sha256')
+    .update(await readFile(source))
+    .update(jars)
+    .digest('hex')
+    .slice(0, 16)
+  const classes = path.join(cacheFolder(), 'classes', `${name}-${version}`)
+  if ((await stat(classes).catch(() => undefined)) === undefined) {
+    const temporary = `${classes}.${randomUUID()}`
+    await mkdir(temporary, { recursive: true })
+    await promisify(execFile)('javac', ['-nowarn', '-cp', jars, '-d', temporary, source])
+    // Another process may have been first; its classes are the same.
+    await rename(temporary, classes).catch(() => undefined)
+  }
+  return `${classes}${path.delimiter}${jars}`
+}
+
+/** Starts a Java program; it is to end when its standard input does. `options` are the virtual machine's. */
+export function startJava(
+  jars: string,
+  main: string,
+  args: readonly string[],
+  options: readonly string[] = [],
+): ChildProcess {
+  return spawn('java', [...VM, ...options, '-cp', jars, main, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+}
+
+/** Few threads and little memory: several of these run on a small machine. */
+const VM = ['-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
+
+/** Everything a program prints, and its exit code. Rejects after `timeoutMs`. */
+export function finished(
+  child: ChildProcess,
+  timeoutMs: number,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout!.setEncoding('utf8').on('data', (part: string) => (stdout += part))
+  child.stderr!.setEncoding('utf8').on('data', (part: string) => (stderr += part))
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`Java did not end in ${timeoutMs} ms: ${stderr.slice(-2000)}`))
+    }, timeoutMs)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      clearTimeout(timer)
+      resolve({ code, stdout, stderr })
+    })
+  })
+}
