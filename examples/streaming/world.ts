@@ -61,7 +61,7 @@ export const HABITS: Readonly<Record<Platform, Habits>> = {
     restart: 0.001,
     trouble: 0.3,
     models: ['Bravia 9', 'QN90', 'Fire Stick', 'Roku Ultra'],
-    userAgent: `Mozilla/5.0 (Linux; Android 14; BRAVIA 9) ${WEBKIT} Chrome/131.0.0.0 Safari/537.36`,
+    userAgent: `Mozilla/5.0 (SMART-TV; LINUX; Tizen 8.0) ${WEBKIT} Version/8.0 TV Safari/537.36`,
   },
   web: {
     share: 0.2,
