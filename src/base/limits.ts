@@ -219,6 +219,8 @@ export const limits = {
   // cli
   /** Bytes kept of what a program prints that `headwater dev` runs. */
   programOutputBytesMax: 64 * MiB,
+  /** Rows of an answer that are shown as a table. */
+  shownRowsMax: 1000,
 } as const
 
 assert(limits.clientBatchBytesMax < limits.clientBodyBytesMax, 'a batch fits a body')

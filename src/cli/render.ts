@@ -1,8 +1,9 @@
 /** Answers of SQL as text: a table, records one below the other where a table is wider than the terminal, CSV, or JSON lines. */
 import { styleText } from 'node:util'
 import { stringify } from 'csv-stringify/sync'
+import { limits } from '../base/limits.ts'
 import type { Answer } from '../engine/index.ts'
-import { printable, textTable } from './text-table.ts'
+import { grouped, printable, textTable } from './text-table.ts'
 
 const NUMERIC = /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|U[A-Z]+INT|FLOAT|DOUBLE|DECIMAL)/
 
@@ -22,17 +23,25 @@ export function csv({ columns, rows }: Answer): string {
   return stringify([columns, ...cells])
 }
 
-/** For people, at most `width` columns wide if it can be; `ms` is how long the query took. */
+/**
+ * For people, at most `width` columns wide if it can be, and of the first `shownRowsMax` rows; `ms` is how long the query took.
+ */
 export function answerText(answer: Answer, width: number, ms: number): string {
   const { columns, types, rows } = answer
-  const cells = rows.map((row) => row.map((value) => printable(textOf(value))))
+  const cells = rows
+    .slice(0, limits.shownRowsMax)
+    .map((row) => row.map((value) => printable(textOf(value))))
   const numeric = types.map((type) => NUMERIC.test(type))
   const wide = columns.map((name, i) =>
     cells.reduce((most, row) => Math.max(most, row[i]!.length), name.length),
   )
   const total = wide.reduce((sum, each) => sum + each + 2, -2)
   const body = total > width ? records(columns, cells) : textTable(columns, cells, numeric)
-  return `${body}\n${rows.length} ${rows.length === 1 ? 'row' : 'rows'}, ${ms} ms\n`
+  const count = `${grouped(rows.length)} ${rows.length === 1 ? 'row' : 'rows'}, ${ms} ms`
+  const hidden = rows.length - cells.length
+  const more =
+    hidden === 0 ? '' : `; ${grouped(hidden)} of them not shown: --csv and --json print all`
+  return `${body}\n${count}${more}\n`
 }
 
 function records(columns: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -64,8 +64,20 @@ export async function sql(folder: string, query: string): Promise<Record<string,
 }
 
 /** Starts `headwater dev` without a terminal and waits until it takes events. */
-export async function startHeadwater(folder: string, port = 0): Promise<Running> {
-  const args = ['--conditions=headwater-source', COMMAND, 'dev', folder, '--port', String(port)]
+export async function startHeadwater(
+  folder: string,
+  port = 0,
+  more: readonly string[] = [],
+): Promise<Running> {
+  const args = [
+    '--conditions=headwater-source',
+    COMMAND,
+    'dev',
+    folder,
+    '--port',
+    String(port),
+    ...more,
+  ]
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   const url = await new Promise<string>((resolve, reject) => {
