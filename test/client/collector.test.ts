@@ -1,4 +1,6 @@
 /** The client against the real collector: what an app logs, of every field kind, is what the tables hold. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient, nodeTransport } from '../../src/client/node.ts'
@@ -24,7 +26,7 @@ import {
   timestamp,
 } from '../../src/spec/index.ts'
 import { ask, landed, projectOf, start } from '../support/platform.ts'
-import { temporaryFolder } from '../support/project.ts'
+import { repository, temporaryFolder } from '../support/project.ts'
 
 const specs = {
   context: defineContext({
@@ -325,4 +327,16 @@ describe('ways in', () => {
     expect(await app.flush()).toBe(true)
     expect(app.stats).toMatchObject({ accepted: 1, quarantined: 0, dropped: { too_large: 1 } })
   })
+})
+
+test('a process that waits for close lives until what it logged is settled, also where that takes waiting', async () => {
+  const source = `
+    import { createClient } from 'headwater/client/node'
+    const client = createClient({ url: 'http://127.0.0.1:1' })
+    client.log('strict', { i: 1 })
+    const settled = await client.flush({ timeoutMs: 700 })
+    console.log(settled, client.stats.queued)`
+  const flags = ['--conditions=headwater-source', '--input-type=module', '--eval', source]
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: repository })
+  expect(stdout).toBe('false 1\n')
 })
