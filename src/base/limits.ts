@@ -38,6 +38,8 @@ export const limits = {
   quarantineBytesMax: 64 * KiB,
   retryAfterSeconds: 2,
   drainMsMax: 10_000,
+  /** Characters of a user agent that are looked at. */
+  userAgentCharsMax: 512,
   /** User agents and addresses whose look-up is remembered. */
   enrichCacheEntriesMax: 10_000,
   /** Boots remembered for duplicates; over it new boots get 503 rather than a wrong answer. */

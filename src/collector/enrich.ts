@@ -1,6 +1,7 @@
 /** What the address and the user agent of a request tell; look-ups are cached, and the address is not kept. */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { isIP } from 'node:net'
 import bowser from 'bowser'
 import { isbot } from 'isbot'
 import { type CountryResponse, Reader } from 'maxmind'
@@ -25,14 +26,17 @@ export async function openEnricher(options: EnrichOptions): Promise<Enricher> {
   const agents = new Recent<AgentFacts>(limits.enrichCacheEntriesMax)
   const known = new Recent<Enrichment>(limits.enrichCacheEntriesMax)
   return {
-    enrich: (address, agent) =>
-      known.of(`${address} ${agent}`, () => {
+    enrich: (address, header) => {
+      // What is remembered is bounded, whatever is sent.
+      const agent = header.slice(0, limits.userAgentCharsMax)
+      return known.of(`${address} ${agent}`, () => {
         const country = countries?.(address)
         const facts = options.userAgent
           ? agents.of(agent, () => readAgent(agent))
           : { robot: false }
         return country === undefined ? facts : { geo_country: country, ...facts }
-      }),
+      })
+    },
   }
 }
 
@@ -42,11 +46,13 @@ async function openCountries(): Promise<(address: string) => string | undefined>
     require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb')
   const reader = new Reader<CountryResponse & { country_code?: string }>(await readFile(file))
   return (address) => {
+    // Such as a forged header.
+    if (isIP(address) === 0) return undefined
     try {
       const found = reader.get(address)
       return found?.country_code ?? found?.country?.iso_code
     } catch {
-      // An address that is none, such as a forged header, has no country.
+      // One that the data has no form for, such as with a zone, has no country.
       return undefined
     }
   }
