@@ -68,9 +68,13 @@ describe('the cache', () => {
   test('fetches many side by side, but only so many, and goes on after failures', async () => {
     let busy = 0
     let most = 0
+    const full = Promise.withResolvers<void>()
     const cache = cacheOf(1_000_000)
     const fetch = async function* (i: number): AsyncGenerator<Uint8Array, void, void> {
       most = Math.max(most, ++busy)
+      // None ends before as many are under way as may be, however slow the disk; then others have time to be too many.
+      if (busy === limits.storageFetchesMax) full.resolve()
+      await full.promise
       await new Promise((resolve) => setTimeout(resolve, 2))
       busy--
       if (i % 3 === 0) throw new Error('broke off')
