@@ -62,6 +62,10 @@ export class Admission implements Intake {
   readonly #fingerprints = new Fingerprints()
   readonly #names: ReadonlyMap<string, string>
   readonly #ledgers = new WeakMap<Epoch, Ledger>()
+  /** The meta that was made last: clients alike that come in the same millisecond share it. */
+  #meta: { readonly facts: RequestFacts; readonly bytes: Uint8Array } | undefined
+  /** How far the frames of one group of the log reach in one epoch; its epoch learns it when they are durable. */
+  #reach: { epoch: Epoch; durable: Appended['durable']; end: number } | undefined
   /** Batches whose rows have landed but whose frame the log failed to keep: sent again, they are appended and not landed twice. */
   readonly #unlogged = new Map<string, Outcome>()
 
@@ -101,7 +105,7 @@ export class Admission implements Intake {
       const message = `${parts.length} batches in a body, at most ${limits.bodyBatchesMax} are allowed`
       return errorAnswer(error('body_too_large', message))
     }
-    const meta = Buffer.from(JSON.stringify({ facts } satisfies Meta))
+    const meta = this.#metaOf(facts)
     const outcomes: Outcome[] = []
     let last: Appended | undefined
     let refused: HeadwaterError | undefined
@@ -307,12 +311,27 @@ export class Admission implements Intake {
   }
 
   /** The epoch covers the frame once it is durable. Frames settle in order, so the last one to come settles last. */
-  #endsAt(epoch: Epoch, appended: Appended): void {
+  #endsAt(epoch: Epoch, { durable, end }: Appended): void {
     epoch.frames++
-    epoch.settled = appended.durable
-    void appended.durable.then((durable) => {
-      if (durable.ok) epoch.end = Math.max(epoch.end, appended.end)
+    if (this.#reach?.durable === durable && this.#reach.epoch === epoch) {
+      this.#reach.end = end
+      return
+    }
+    const reach = { epoch, durable, end }
+    this.#reach = reach
+    epoch.settled = durable.then((settled) => {
+      if (settled.ok) epoch.end = Math.max(epoch.end, reach.end)
     })
+  }
+
+  #metaOf(facts: RequestFacts): Uint8Array {
+    const last = this.#meta?.facts
+    const alike =
+      last?.received === facts.received &&
+      last.source === facts.source &&
+      last.enrichment === facts.enrichment
+    if (!alike) this.#meta = { facts, bytes: Buffer.from(JSON.stringify({ facts } satisfies Meta)) }
+    return this.#meta!.bytes
   }
 }
 

@@ -27,6 +27,44 @@ export class InFlight {
   }
 }
 
+/** Deadlines that are all equally far away and so are reached in their order: one timer of the clock serves them all. */
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #ms: number
+  /** What to call, with the monotonic time when it is due. Sets keep their order. */
+  readonly #waiting = new Set<{ readonly due: number; readonly reached: () => void }>()
+  #armed = false
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock
+    this.#ms = ms
+  }
+
+  /** Calls `reached` once after the time, unless the returned function is called before. */
+  begin(reached: () => void): () => void {
+    const deadline = { due: this.#clock.monotonic() + this.#ms, reached }
+    this.#waiting.add(deadline)
+    if (!this.#armed) this.#arm(this.#ms)
+    return () => this.#waiting.delete(deadline)
+  }
+
+  #arm(ms: number): void {
+    this.#armed = true
+    this.#clock.after(ms, () => {
+      this.#armed = false
+      const now = this.#clock.monotonic()
+      for (const deadline of this.#waiting) {
+        if (deadline.due > now) {
+          this.#arm(deadline.due - now)
+          return
+        }
+        this.#waiting.delete(deadline)
+        deadline.reached()
+      }
+    })
+  }
+}
+
 /**
  * Calls back with the body, a failure, or undefined when the client went away. Exactly once. The bytes count as in flight as they
  * arrive; those of a body are the caller's to give back, all others are given back here.
@@ -34,7 +72,7 @@ export class InFlight {
 export function readBody(
   request: IncomingMessage,
   limits: BodyLimits,
-  clock: Clock,
+  deadlines: Deadlines,
   inFlight: InFlight,
   done: (result: Result<Buffer> | undefined) => void,
 ): void {
@@ -55,7 +93,7 @@ export function readBody(
     if (result === undefined || !result.ok) inFlight.bytes -= length
     done(result)
   }
-  const cancel = clock.after(limits.bodyMsMax, () => {
+  const cancel = deadlines.begin(() => {
     finish(failed(error('body_too_slow', `Not complete after ${limits.bodyMsMax} ms.`)))
   })
   request.on('data', (part: Buffer) => {

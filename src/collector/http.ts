@@ -1,15 +1,19 @@
 /** The HTTP door: routes, bounds and answers around an `Intake` (PROTOCOL.md §1, §9). */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import http, {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { error, ERRORS, type HeadwaterError } from '../base/errors.ts'
 import { limits as defaults } from '../base/limits.ts'
 import type { Result } from '../base/result.ts'
 import { errorAnswer } from './answer.ts'
-import { type BodyLimits, decodeBody, InFlight, readBody } from './body.ts'
+import { type BodyLimits, Deadlines, decodeBody, InFlight, readBody } from './body.ts'
 import type { Cors } from './cors.ts'
 import { clientAddress, type Enricher } from './enrich.ts'
-import type { Intake, IntakeAnswer, RequestFacts } from './intake.ts'
+import type { Enrichment, Intake, IntakeAnswer, RequestFacts } from './intake.ts'
 import type { Keys } from './keys.ts'
 import type { DoorCounts } from './metrics.ts'
 
@@ -80,19 +84,31 @@ function closeServer(server: http.Server, door: Door, clock: Clock): Promise<voi
   })
 }
 
-const JSON_TYPE = { 'content-type': 'application/json' } as const
+const JSON_TYPE = 'application/json'
+
+/** What was found for the last request of a connection, and what it was found for: the next one mostly says the same. */
+interface Caller {
+  authorization: string | undefined
+  source: Result<string> | undefined
+  agent: string | undefined
+  forwarded: string | string[] | undefined
+  enrichment: Enrichment | undefined
+}
 
 class Door {
   readonly limits: HttpLimits
   readonly inFlight: InFlight
   draining = false
   readonly #options: CollectorOptions
+  readonly #deadlines: Deadlines
+  readonly #callers = new WeakMap<object, Caller>()
   #received = 0
 
   constructor(options: CollectorOptions) {
     this.#options = options
     this.limits = { ...defaults, ...options.limits }
     this.inFlight = new InFlight(this.limits.inFlightBytesMax)
+    this.#deadlines = new Deadlines(options.clock, this.limits.bodyMsMax)
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -118,7 +134,7 @@ class Door {
   }
 
   #events(request: IncomingMessage, response: ServerResponse, method: string, query: string): void {
-    const { keys, cors } = this.#options
+    const { cors } = this.#options
     if (method === 'OPTIONS') {
       this.#answer(
         request,
@@ -133,8 +149,7 @@ class Door {
       this.#answer(request, response, errorAnswer(failure), { allow: 'POST, OPTIONS' })
       return
     }
-    const parameter = query === '' ? null : new URLSearchParams(query).get('key')
-    const source = keys.sourceOf(request.headers.authorization, parameter)
+    const source = this.#sourceOf(request, query)
     if (!source.ok) return this.#refuse(request, response, source.error)
     if (this.draining) return this.#refuse(request, response, error('draining', 'Closing.'))
     if (this.inFlight.full) {
@@ -142,7 +157,7 @@ class Door {
     }
     const [reason] = this.#options.intake.ready()
     if (reason !== undefined) return this.#refuse(request, response, error('not_ready', reason))
-    readBody(request, this.limits, this.#options.clock, this.inFlight, (body) => {
+    readBody(request, this.limits, this.#deadlines, this.inFlight, (body) => {
       if (body === undefined) return
       if (!body.ok) return this.#refuse(request, response, body.error)
       void this.#take(request, response, body.value, source.value)
@@ -179,13 +194,59 @@ class Door {
   }
 
   #facts(request: IncomingMessage, source: string): RequestFacts {
-    const { clock, enricher, trustProxyHops } = this.#options
+    const { clock } = this.#options
     // Events of a later body are never received before those of an earlier one, whatever the wall clock does.
     this.#received = Math.max(this.#received, clock.wall())
+    return { received: this.#received, source, enrichment: this.#enrichmentOf(request) }
+  }
+
+  /** The source of the key that came with the request; that of a key which the connection has shown before is remembered. */
+  #sourceOf(request: IncomingMessage, query: string): Result<string> {
+    const { keys } = this.#options
+    const { authorization } = request.headers
+    if (query !== '') {
+      return keys.sourceOf(authorization, new URLSearchParams(query).get('key'))
+    }
+    const caller = this.#callerOf(request)
+    if (caller.source === undefined || caller.authorization !== authorization) {
+      caller.source = keys.sourceOf(authorization, null)
+      caller.authorization = authorization
+    }
+    return caller.source
+  }
+
+  #enrichmentOf(request: IncomingMessage): Enrichment {
+    const { enricher, trustProxyHops } = this.#options
     const { headers, socket } = request
-    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], trustProxyHops)
-    const enrichment = enricher.enrich(address, headers['user-agent'] ?? '')
-    return { received: this.#received, source, enrichment }
+    const agent = headers['user-agent'] ?? ''
+    const forwarded = headers['x-forwarded-for']
+    const caller = this.#callerOf(request)
+    if (
+      caller.enrichment === undefined ||
+      caller.agent !== agent ||
+      caller.forwarded !== forwarded
+    ) {
+      const address = clientAddress(socket.remoteAddress, forwarded, trustProxyHops)
+      caller.enrichment = enricher.enrich(address, agent)
+      caller.agent = agent
+      caller.forwarded = forwarded
+    }
+    return caller.enrichment
+  }
+
+  #callerOf({ socket }: IncomingMessage): Caller {
+    let caller = this.#callers.get(socket)
+    if (caller === undefined) {
+      caller = {
+        authorization: undefined,
+        source: undefined,
+        agent: undefined,
+        forwarded: undefined,
+        enrichment: undefined,
+      }
+      this.#callers.set(socket, caller)
+    }
+    return caller
   }
 
   #readiness(): IntakeAnswer {
@@ -205,7 +266,7 @@ class Door {
     request: IncomingMessage,
     response: ServerResponse,
     page: IntakeAnswer,
-    type: string = JSON_TYPE['content-type'],
+    type: string = JSON_TYPE,
   ): void {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       const failure = error('method_not_allowed', `${request.method} is not taken here.`)
@@ -229,26 +290,26 @@ class Door {
     answer: IntakeAnswer,
     extra?: Readonly<Record<string, string>>,
   ): void {
-    this.#options.counts.answered(answer.status)
+    const { counts, cors } = this.#options
+    counts.answered(answer.status)
     if (response.destroyed) return
     // A body that was not read to its end leaves the connection unusable.
     const unread = !request.complete
-    const bytes = Buffer.byteLength(answer.body)
-    response.writeHead(answer.status, {
-      ...(bytes === 0 ? {} : JSON_TYPE),
-      'content-length': bytes,
-      ...this.#options.cors.headers(request.headers.origin),
-      ...retryAfter(answer),
-      ...(this.draining || unread ? { connection: 'close' } : {}),
-      ...extra,
-    })
-    response.end(request.method === 'HEAD' ? undefined : answer.body)
+    const { status, body, retryAfterSeconds } = answer
+    const bytes = Buffer.byteLength(body)
+    const headers: OutgoingHttpHeaders = { 'content-length': bytes }
+    if (bytes > 0) headers['content-type'] = JSON_TYPE
+    const { origin } = request.headers
+    if (origin !== undefined) Object.assign(headers, cors.headers(origin))
+    if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
+    if (this.draining || unread) headers['connection'] = 'close'
+    if (extra !== undefined) Object.assign(headers, extra)
+    response.writeHead(status, headers)
+    // Text of one byte a character is written as it is, without being encoded.
+    if (request.method === 'HEAD') response.end()
+    else response.end(body, bytes === body.length ? 'latin1' : 'utf8')
     if (unread && request.method === 'POST') closeAfterAnswer(request, response)
   }
-}
-
-function retryAfter({ retryAfterSeconds }: IntakeAnswer): Readonly<Record<string, string>> {
-  return retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
 }
 
 /** Lets the answer out, then drops what the client goes on sending. */
