@@ -126,6 +126,16 @@ export const limits = {
   /** Data directories that owned a lake before, whose log offsets it remembers. */
   formerOwnersMax: 1000,
 
+  // reading tables, whoever wrote them
+  /** Bytes of one manifest, manifest list or deletion vector, unpacked. */
+  metadataBytesMax: 256 * MiB,
+  /** Records of such a file and items of lists in it, all together. */
+  metadataItemsMax: 20_000_000,
+  /** Entries of manifests that are kept decoded. */
+  manifestCacheEntriesMax: 50_000,
+  /** Nesting of an Avro schema, of its JSON and of its values. */
+  avroDepthMax: 64,
+
   // object stores
   /** Requests of one call, the first included; the pause between them doubles. */
   storageAttemptsMax: 4,
