@@ -1,6 +1,7 @@
 /** The lake port: Iceberg tables that change together at one commit point. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
+import type { TableReading } from './reading.ts'
 
 /** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
  *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
@@ -99,5 +100,12 @@ export interface Lake {
   history(state: LakeState, table: string): readonly Appended[]
   /** Live files of one table in `state`. */
   files(state: LakeState, table: string): Promise<readonly LiveFile[]>
+  /**
+   * One table in `state` for reading: `name` in the lake's own namespace, or in another, whose levels have dots between them.
+   * `table_unknown` when there is none.
+   */
+  reading(state: LakeState, name: string, namespace?: string): Promise<Result<TableReading>>
+  /** Tables in other namespaces, as `namespace.table`. */
+  otherTables(state: LakeState): readonly string[]
   close(): Promise<void>
 }
