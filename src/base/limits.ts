@@ -133,6 +133,9 @@ export const limits = {
   metadataItemsMax: 20_000_000,
   /** Entries of manifests that are kept decoded. */
   manifestCacheEntriesMax: 50_000,
+  /** Parquet files whose schema is remembered; nesting of such a schema. */
+  footerCacheFilesMax: 20_000,
+  parquetDepthMax: 200,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 
