@@ -136,6 +136,8 @@ export const limits = {
   /** Parquet files whose schema is remembered; nesting of such a schema. */
   footerCacheFilesMax: 20_000,
   parquetDepthMax: 200,
+  /** Constants of a query that files of one table are pruned by. */
+  predicateConstantsMax: 10_000,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 
