@@ -138,6 +138,8 @@ export const limits = {
   parquetDepthMax: 200,
   /** Constants of a query that files of one table are pruned by. */
   predicateConstantsMax: 10_000,
+  /** Rows that deletion vectors delete in one query. */
+  deletedPositionsMax: 50_000_000,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 

@@ -14,6 +14,8 @@ export interface DeleteFile {
   readonly equalityIds: readonly number[]
   /** The one data file that it is about, where it says so. */
   readonly referenced: string | undefined
+  /** Equal to that of the data files in its partition; undefined: it applies to every file. */
+  readonly partitionKey: string | undefined
   /** Where a deletion vector lies in its file. */
   readonly offset: number
   readonly size: number
@@ -26,7 +28,10 @@ export const DELETE_PATH_ID = 2_147_483_546
 export const DELETE_POSITION_ID = 2_147_483_545
 
 /** A delete file as a manifest's entry has it. Throws HeadwaterError `lake_invalid` or `unsupported`. */
-export function deleteFile({ dataFile, sequence }: ManifestEntry): DeleteFile {
+export function deleteFile(
+  { dataFile, sequence }: ManifestEntry,
+  partition: { readonly key: string; readonly unpartitioned: boolean },
+): DeleteFile {
   const location = dataFile['file_path'] as string
   const content = dataFile['content'] as number
   const format = (dataFile['file_format'] as string).toUpperCase()
@@ -55,6 +60,7 @@ export function deleteFile({ dataFile, sequence }: ManifestEntry): DeleteFile {
     rows: dataFile['record_count'] as number,
     bytes: kind === 'vector' ? (size as number) : (dataFile['file_size_in_bytes'] as number),
     equalityIds,
+    partitionKey: kind === 'equality' && partition.unpartitioned ? undefined : partition.key,
     referenced: typeof referenced === 'string' ? referenced : undefined,
     offset: placed ? offset : 0,
     size: placed ? size : 0,
@@ -74,8 +80,9 @@ export class DeleteIndex {
   readonly #everywhere: DeleteFile[] = []
   readonly #vectors = new Map<string, DeleteFile>()
 
-  /** `partition` is undefined for a file that applies to all. Throws HeadwaterError `lake_invalid`. */
-  add(file: DeleteFile, partition: string | undefined): void {
+  /** Throws HeadwaterError `lake_invalid`. */
+  add(file: DeleteFile): void {
+    const partition = file.partitionKey
     if (file.kind === 'vector') {
       if (this.#vectors.has(file.referenced!)) {
         throw error('lake_invalid', `${file.referenced} has two deletion vectors.`)

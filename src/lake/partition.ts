@@ -92,3 +92,19 @@ function boundOf(type: string | undefined, value: unknown): Bound | null | undef
       return undefined
   }
 }
+
+/** Values of columns that are partitions as they are, by column id: files that were moved into a table may not have them inside. */
+export function identityValues(
+  metadata: Metadata,
+): (file: { readonly specId: number; readonly partition: PartitionValues }) => PartitionValues {
+  const specs = specsOf(metadata)
+  return ({ specId, partition }) => {
+    const values = new Map<number, Bound | null>()
+    for (const { id, sourceId, transform } of specs.get(specId)?.fields ?? []) {
+      const value = partition.get(id)
+      if (transform.kind !== 'identity' || sourceId === undefined || value === undefined) continue
+      values.set(sourceId, value)
+    }
+    return values
+  }
+}

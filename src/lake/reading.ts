@@ -38,6 +38,8 @@ export interface ScanOptions {
   /** The schema to read with; that of the snapshot where one is given, else the current one. */
   readonly schema?: Schema
   readonly predicate?: Predicate | undefined
+  /** Paths of manifests of data that are passed over. */
+  readonly without?: ReadonlySet<string>
 }
 
 /** Decoded manifests by location: they never change. The ones used longest ago go first. */
@@ -122,7 +124,7 @@ export class TableReading {
       for (const entry of await this.entries(manifest)) planner.takeDelete(entry, manifest)
     }
     for (const manifest of manifests.filter(({ content }) => content === 0)) {
-      if (!planner.wants(manifest)) continue
+      if (options.without?.has(manifest.path) === true || !planner.wants(manifest)) continue
       for (const entry of await this.entries(manifest)) planner.takeData(entry, manifest)
     }
     return { snapshot, schema, files: planner.files, counts: planner.counts() }

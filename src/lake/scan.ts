@@ -30,6 +30,8 @@ export interface ScanFile {
   readonly bytes: number
   readonly specId: number
   readonly partition: PartitionValues
+  /** Equal for the files of one partition. */
+  readonly partitionKey: string
   readonly sequence: number | bigint
   /** What may delete rows of the file. */
   readonly deletes: readonly DeleteFile[]
@@ -99,9 +101,8 @@ export class Planner {
   takeDelete(entry: ManifestEntry, manifest: ManifestFile): void {
     if (entry.status === 2) return
     const spec = this.#specOf(manifest)
-    const file = deleteFile(entry)
-    const everywhere = file.kind === 'equality' && spec.unpartitioned
-    this.#deletes.add(file, everywhere ? undefined : partitionKey(entry, spec))
+    const { unpartitioned } = spec
+    this.#deletes.add(deleteFile(entry, { key: partitionKey(entry, spec), unpartitioned }))
   }
 
   /** Throws HeadwaterError `lake_invalid` or `unsupported`. */
@@ -117,6 +118,7 @@ export class Planner {
     const partition = partitionValues(entry, spec)
     if (!this.#mayHold(dataFile, spec, partition)) return
     checkReadable(dataFile, location)
+    const key = partitionKey(entry, spec)
     this.files.push({
       location,
       rows: dataFile['record_count'] as number,
@@ -124,7 +126,8 @@ export class Planner {
       specId: spec.id,
       partition,
       sequence: entry.sequence ?? 0,
-      deletes: this.#deletes.of(location, entry.sequence ?? 0, partitionKey(entry, spec)),
+      partitionKey: key,
+      deletes: this.#deletes.of(location, entry.sequence ?? 0, key),
     })
   }
 

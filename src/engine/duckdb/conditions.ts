@@ -92,7 +92,7 @@ export class Constants {
   }
 
   #bind(wish: Wish, fields: readonly IcebergField[]): Predicate | undefined {
-    if (wish.kind === 'all' || wish.kind === 'any') {
+    if ('of' in wish) {
       const of = wish.of.map((each) => this.#bind(each, fields))
       const known = of.filter((each) => each !== undefined)
       if (known.length === 0 || (wish.kind === 'any' && known.length < of.length)) return undefined
@@ -101,12 +101,11 @@ export class Constants {
     const field = fieldAt(fields, wish.column)
     if (field === undefined) return undefined
     const { id: fieldId, type } = field
-    switch (wish.kind) {
-      case 'null':
-      case 'present':
-        return wish.column.length === 1 ? { kind: wish.kind, fieldId } : undefined
-      case 'true':
+    if (!('constants' in wish)) {
+      if (wish.kind === 'true') {
         return type === 'boolean' ? { kind: '=', fieldId, value: true } : undefined
+      }
+      return wish.column.length === 1 ? { kind: wish.kind, fieldId } : undefined
     }
     if (typeof type !== 'string') return undefined
     const against = comparedType(type, wish)
@@ -179,7 +178,7 @@ function onDay(kind: '=' | '<' | '<=' | '>' | '>=', fieldId: number, day: number
 
 /** Constants of a wish with the types of their columns. */
 function gather(wish: Wish, fields: readonly IcebergField[], into: Constant[]): void {
-  if (wish.kind === 'all' || wish.kind === 'any') {
+  if ('of' in wish) {
     for (const each of wish.of) gather(each, fields, into)
     return
   }
