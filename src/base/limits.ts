@@ -140,6 +140,8 @@ export const limits = {
   predicateConstantsMax: 10_000,
   /** Rows that deletion vectors delete in one query. */
   deletedPositionsMax: 50_000_000,
+  /** Commits whose changes one query is told. */
+  changesSnapshotsMax: 5000,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 

@@ -3,6 +3,7 @@ import type { Bound } from '../../lake/lake.ts'
 import { duckdbType } from '../../spec/duckdb-type.ts'
 import type { IcebergType } from '../../spec/iceberg-type.ts'
 import { literal } from './parquet.ts'
+import { decimalText } from './value-text.ts'
 
 /** SQL of a value as bounds are held; undefined for a type that has none. */
 export function boundSql(type: string, value: Bound): string | undefined {
@@ -45,13 +46,6 @@ function floatText(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (Number.isFinite(value)) return Object.is(value, -0) ? '-0.0' : String(value)
   return value > 0 ? 'inf' : '-inf'
-}
-
-function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')
-  const whole = digits.slice(0, digits.length - scale)
-  const fraction = scale === 0 ? '' : `.${digits.slice(digits.length - scale)}`
-  return `${unscaled < 0n ? '-' : ''}${whole}${fraction}`
 }
 
 /** SQL of a default in JSON (Iceberg spec, appendix D, "JSON single-value serialization"); undefined where it is none that we can write. */
