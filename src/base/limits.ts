@@ -142,6 +142,8 @@ export const limits = {
   deletedPositionsMax: 50_000_000,
   /** Commits whose changes one query is told. */
   changesSnapshotsMax: 5000,
+  /** Failures behind a failure that are looked at. */
+  causesMax: 10,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 

@@ -6,16 +6,14 @@ import { partitionValues, type Spec, specsOf } from '../../lake/partition.ts'
 import type { TableReading } from '../../lake/reading.ts'
 import { decodeBound } from '../../lake/values.ts'
 import { columnType } from './projection.ts'
+import type { ColumnTypes } from './relations.ts'
 import { blobText, boundText, partitionText } from './value-text.ts'
 
 /** Columns with DuckDB's types, and rows as JSON has them. */
 export interface MetadataTable {
-  readonly columns: Readonly<Record<string, ColumnType>>
+  readonly columns: ColumnTypes
   readonly rows: readonly Readonly<Record<string, unknown>>[]
 }
-
-/** A type of DuckDB, or the members of a struct. */
-type ColumnType = string | { readonly [member: string]: ColumnType }
 
 export const METADATA_TABLES: ReadonlySet<string> = new Set([
   'snapshots',
@@ -240,7 +238,7 @@ class PartitionColumn {
   }
 
   /** As a column of its own, where the table has partitions. */
-  get column(): Readonly<Record<string, ColumnType>> {
+  get column(): ColumnTypes {
     return this.#names.size === 0 ? {} : { partition: this.type }
   }
 

@@ -13,6 +13,7 @@ import { changesOf } from './changes.ts'
 import { Constants } from './conditions.ts'
 import type { Footers } from './footers.ts'
 import { METADATA_TABLES, metadataTable } from './metadata-tables.ts'
+import { nearest } from './nearest.ts'
 import { identifier, literal } from './parquet.ts'
 import { columnType } from './projection.ts'
 import type { Wish } from './query-tree.ts'
@@ -42,6 +43,13 @@ export type Target =
   | { readonly kind: 'metadata'; readonly reading: TableReading; readonly name: string }
   | { readonly kind: 'events' }
 
+/** How a name is used: at which time, and what is asked of the rows. */
+export interface TableUse {
+  readonly reference: Reference | undefined
+  readonly when: When | undefined
+  readonly wish: Wish | undefined
+}
+
 export class QueryTables {
   readonly plans: TablePlan[] = []
   readonly #connection: DuckDBConnection
@@ -49,22 +57,13 @@ export class QueryTables {
   readonly #state: LakeState
   readonly #relations: Relations
   readonly #constants: Constants
-  /** The state of tables whose names do not say one. */
-  readonly #at: When | undefined
 
-  constructor(
-    connection: DuckDBConnection,
-    footers: Footers,
-    lake: Lake,
-    state: LakeState,
-    at: When | undefined,
-  ) {
+  constructor(connection: DuckDBConnection, footers: Footers, lake: Lake, state: LakeState) {
     this.#connection = connection
     this.#lake = lake
     this.#state = state
     this.#relations = new Relations(connection, footers)
     this.#constants = new Constants(connection)
-    this.#at = at
   }
 
   /** What a name stands for; undefined: nothing in the lake. Throws HeadwaterError when it cannot be read. */
@@ -94,9 +93,8 @@ export class QueryTables {
   async create(
     view: { readonly schema: string | undefined; readonly name: string },
     target: Target,
-    use: { readonly reference?: Reference; readonly wish: Wish | undefined },
+    use: TableUse,
   ): Promise<void> {
-    const when = use.reference?.when ?? this.#at
     if (view.schema !== undefined) {
       await this.#connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(view.schema)}`)
     }
@@ -104,15 +102,11 @@ export class QueryTables {
       .filter((part) => part !== undefined)
       .map(identifier)
       .join('.')
-    const sql = await this.#sql(target, when, use)
+    const sql = await this.#sql(target, use)
     await this.#connection.run(`CREATE OR REPLACE VIEW ${name} AS ${sql}`)
   }
 
-  async #sql(
-    target: Target,
-    when: When | undefined,
-    { reference, wish }: { readonly reference?: Reference; readonly wish: Wish | undefined },
-  ): Promise<string> {
+  async #sql(target: Target, { reference, when, wish }: TableUse): Promise<string> {
     if (reference?.changes !== undefined) {
       if (target.kind === 'table') {
         const { reading } = target
@@ -261,6 +255,18 @@ export class QueryTables {
     const found = await this.#lake.reading(this.#state, name.slice(dot + 1), namespace)
     if (!found.ok) throw found.error
     return found.value
+  }
+
+  /** What to say of a name that stands for nothing. */
+  unknown(parts: readonly string[]): string {
+    const written = parts.join('.')
+    const near = nearest(written, [
+      ...this.#state.tables.keys(),
+      EVENTS,
+      ...this.#lake.otherTables(this.#state),
+    ])
+    const hint = near.length === 0 ? '' : ` Did you mean ${near.join(', ')}?`
+    return `There is no table ${written}.${hint}`
   }
 
   /** `at` as it holds for all tables: a snapshot of one of them stands for its time in the others. */

@@ -22,6 +22,11 @@ import {
   type Target,
 } from './projection.ts'
 
+/** Types of columns as DuckDB names them; those of a struct by member. */
+export interface ColumnTypes {
+  readonly [name: string]: string | ColumnTypes
+}
+
 /** The schema in DuckDB for what a query needs beside its tables; it goes with the transaction. */
 const WORK = '__headwater'
 
@@ -75,7 +80,7 @@ export class Relations {
   }
 
   /** Makes a table of rows that JSON can hold; answers its name. `types` are DuckDB's, by column. */
-  async table(types: Readonly<Record<string, string>>, rows: readonly object[]): Promise<string> {
+  async table(types: ColumnTypes, rows: readonly object[]): Promise<string> {
     await this.#connection.run(`CREATE SCHEMA IF NOT EXISTS ${WORK}`)
     const name = `${WORK}.t${this.#made++}`
     const structure = literal(JSON.stringify([types]))
