@@ -149,7 +149,7 @@ say(len(t.scan().to_arrow()))
         "tz > timestamptz '2026-03-01' + interval 13 hours",
         "s = 'a'",
         "u = '00000000-677c-4bbd-a479-3f349cb785e7'",
-        'st.x = 8',
+
         'i in (1, 2)',
         'i between 0 and 10',
       ]
@@ -162,10 +162,12 @@ say(len(t.scan().to_arrow()))
       // What is not understood, or may be true of other rows, reads the file.
       for (const where of [
         'i + 0 > 0',
-        'not (i < 0)',
+        'not (i = 5 and l = 5)',
         "s ilike 'a%'",
         'f > 2 or random() < 2',
         'd is null',
+        // Of members PyIceberg keeps counts alone.
+        'st.x = 8',
         // NaN is greater than everything, and PyIceberg does not count it.
         'f > 2',
         "l::varchar = '1'",

@@ -89,7 +89,8 @@ class ChangedRows {
       added.map(([file]) => file),
       true,
     )
-    return `SELECT ${this.#names}, 'insert' AS _change_type, c.ordinal AS _change_ordinal, c.id AS _commit_snapshot_id
+    const names = this.#fields.map(({ name }) => `r.${identifier(name)}`).join(', ')
+    return `SELECT ${names}, 'insert' AS _change_type, c.ordinal AS _change_ordinal, c.id AS _commit_snapshot_id
       FROM (${rows}) AS r JOIN ${table} AS c ON c.path = r.${FILE_COLUMN}`
   }
 
@@ -125,7 +126,8 @@ class ChangedRows {
   }
 
   #without(all: string, less: string): string {
-    return `SELECT ${this.#names} FROM (${all}) AS a ANTI JOIN (${less}) AS b
+    const names = this.#fields.map(({ name }) => `a.${identifier(name)}`).join(', ')
+    return `SELECT ${names} FROM (${all}) AS a ANTI JOIN (${less}) AS b
       ON a.${FILE_COLUMN} = b.${FILE_COLUMN} AND a.${ROW_COLUMN} = b.${ROW_COLUMN}`
   }
 }
