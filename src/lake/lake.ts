@@ -1,32 +1,10 @@
 /** The lake port: Iceberg tables that change together at one commit point. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
+import type { DataFile, LiveFile } from './data-file.ts'
 import type { TableReading } from './reading.ts'
 
-/** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
- *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
-export interface ColumnStatistics {
-  readonly fieldId: number
-  readonly bytes: number
-  readonly values: number
-  readonly nulls?: number
-  readonly nans?: number
-  readonly lower?: Bound
-  readonly upper?: Bound
-}
-
-export type Bound = number | bigint | string | boolean | Uint8Array
-
-/** A finished, fsynced Parquet file that belongs to one day of one table. */
-export interface DataFile {
-  /** Absolute path of the file under the table's data folder. */
-  readonly path: string
-  readonly rows: number
-  readonly bytes: number
-  /** Days since 1970 of the partition column. */
-  readonly day: number
-  readonly columns: readonly ColumnStatistics[]
-}
+export type { Bound, ColumnStatistics, DataFile, LiveFile } from './data-file.ts'
 
 export interface LakeChange {
   /** Tables to create or to evolve (columns added, renamed, widened; never removed) before the append. */
@@ -73,15 +51,6 @@ export interface Appended {
   readonly rows: number
   readonly files: number
   readonly bytes: number
-}
-
-/** A live data file of a snapshot, as a reader plans with it. */
-export interface LiveFile {
-  readonly path: string
-  readonly rows: number
-  readonly bytes: number
-  readonly day: number
-  readonly columns: readonly ColumnStatistics[]
 }
 
 export interface Lake {

@@ -3,7 +3,7 @@ import { error, HeadwaterError } from '../base/errors.ts'
 import type { IcebergField } from '../spec/iceberg-type.ts'
 import { type AvroSchema, encodeAvro } from './avro.ts'
 import { decodeAvro } from './avro-decode.ts'
-import type { Bound, ColumnStatistics, DataFile, LiveFile } from './lake.ts'
+import type { Bound, ColumnStatistics, DataFile, LiveFile } from './data-file.ts'
 import {
   avroName,
   canonicalEntry,

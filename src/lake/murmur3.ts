@@ -1,5 +1,5 @@
 /** The 32-bit hash of bucket partitions (Iceberg spec, appendix B): Murmur3 x86, seed 0. */
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 import { bigEndian, storageOf } from './values.ts'
 
 /** Hash of bytes, a signed 32-bit integer. */

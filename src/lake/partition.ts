@@ -1,5 +1,5 @@
 /** Partition specs of a table and the partition values of its files, whichever spec they were written under. */
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 import type { ManifestEntry } from './manifest.ts'
 import { currentSchema, type Metadata } from './metadata.ts'
 import { primitivesOf } from './schema-types.ts'

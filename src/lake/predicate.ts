@@ -1,5 +1,5 @@
 /** What a query asks of columns, and whether a partition or a file might hold a row that fits: in doubt it might. */
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 import { applyTransform, type Transform } from './transforms.ts'
 import { compareBounds } from './values.ts'
 

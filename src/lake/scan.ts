@@ -1,7 +1,7 @@
 /** Plans reads of a table, whoever wrote it: which files of a snapshot may hold rows that fit, and which delete files apply to each. */
 import { error } from '../base/errors.ts'
 import { type DeleteFile, deleteFile, DeleteIndex } from './delete-index.ts'
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 import { type ManifestEntry, type ManifestFile, mapOf } from './manifest.ts'
 import type { Metadata, Schema } from './metadata.ts'
 import {

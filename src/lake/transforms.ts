@@ -1,5 +1,5 @@
 /** Partition transforms (Iceberg spec, "Partition Transforms"): what a value becomes, and of what type. */
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 import { bucketHash } from './murmur3.ts'
 
 /** A transform as text says it; `unknown` for one of a later specification, which readers must pass over. */

@@ -1,7 +1,7 @@
 /** Iceberg's binary form of single values (spec, appendix D), used for the bounds in manifests; their order, and how strings are cut. */
 import { isUtf8 } from 'node:buffer'
 import { assert } from '../base/assert.ts'
-import type { Bound } from './lake.ts'
+import type { Bound } from './data-file.ts'
 
 /** Characters of a string bound that are kept (the default of the Java implementation). */
 const TEXT_BOUND = 16

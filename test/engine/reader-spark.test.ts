@@ -158,33 +158,29 @@ describe.skipIf(!javaIsThere())('Spark', () => {
     },
   )
 
-  test(
-    'of format version 1, and members that prune',
-    { timeout: 120_000 },
-    async () => {
-      await spark.sql(
-        `create table lake.ns.one (id int, at timestamp_ntz, st struct<a: int>) partitioned by (truncate(10, id)) tblproperties ('format-version'='1')`,
-      )
-      await spark.sql(
-        `insert into lake.ns.one select cast(id as int), timestamp_ntz'2026-01-01 00:00:00', named_struct('a', cast(id as int)) from range(0, 50)`,
-      )
-      await spark.sql(`alter table lake.ns.one alter column id type bigint`)
-      await spark.sql(`insert into lake.ns.one values (4000000000, null, null)`)
-      await spark.sql(`delete from lake.ns.one where id = 7`)
-      expect(
-        await ask('select count(*)::int, sum(id)::bigint, min("at")::varchar from ns.one'),
-      ).toEqual([[50, '4000001218', '2026-01-01 00:00:00']])
-      const plans = unwrap(
-        await reader.explain(catalog.lake.state, 'select * from ns.one where st.a = 25'),
-      )
-      // The one, and one of a row without the struct, of which nothing is known.
+  test('of format version 1, and members that prune', { timeout: 120_000 }, async () => {
+    await spark.sql(
+      `create table lake.ns.one (id int, at timestamp_ntz, st struct<a: int>) partitioned by (truncate(10, id)) tblproperties ('format-version'='1')`,
+    )
+    await spark.sql(
+      `insert into lake.ns.one select cast(id as int), timestamp_ntz'2026-01-01 00:00:00', named_struct('a', cast(id as int)) from range(0, 50)`,
+    )
+    await spark.sql(`alter table lake.ns.one alter column id type bigint`)
+    await spark.sql(`insert into lake.ns.one values (4000000000, null, null)`)
+    await spark.sql(`delete from lake.ns.one where id = 7`)
+    expect(
+      await ask('select count(*)::int, sum(id)::bigint, min("at")::varchar from ns.one'),
+    ).toEqual([[50, '4000001218', '2026-01-01 00:00:00']])
+    const plans = unwrap(
+      await reader.explain(catalog.lake.state, 'select * from ns.one where st.a = 25'),
+    )
+    // The one, and one of a row without the struct, of which nothing is known.
     expect(plans[0]!.files).toBe(2)
-      expect(await ask('select id::int from ns.one where st.a = 25')).toEqual([[25]])
-      await spark.sql(
-        `alter table lake.ns.one set tblproperties ('format-version'='2', 'write.delete.mode'='merge-on-read')`,
-      )
-      await spark.sql(`delete from lake.ns.one where id = 8`)
-      expect(await ask('select count(*)::int from ns.one')).toEqual([[49]])
-    },
-  )
+    expect(await ask('select id::int from ns.one where st.a = 25')).toEqual([[25]])
+    await spark.sql(
+      `alter table lake.ns.one set tblproperties ('format-version'='2', 'write.delete.mode'='merge-on-read')`,
+    )
+    await spark.sql(`delete from lake.ns.one where id = 8`)
+    expect(await ask('select count(*)::int from ns.one')).toEqual([[49]])
+  })
 })

@@ -64,6 +64,17 @@ export function travel(sql: string): Travel {
   return { sql: out + sql.slice(done), references }
 }
 
+/** The state that one text means, as `--at` takes it: `complete`, `complete 99.9%`, a time, or a snapshot, tag or branch. */
+export function momentOf(text: string): When {
+  const complete = /^complete(?:\s+(.+))?$/.exec(text.trim())
+  if (complete !== null) {
+    const share = complete[1] === undefined ? undefined : shareOf(complete[1])
+    if (complete[1] === undefined || share !== undefined) return { kind: 'complete', share }
+  }
+  const time = /^\d{4}-\d\d-\d\d([ T].*)?$/.test(text.trim())
+  return { kind: time ? 'timestamp' : 'version', value: text.trim() }
+}
+
 /** A name of one or more parts; `end` is its last token. */
 function nameAt(
   tokens: readonly Token[],
