@@ -81,7 +81,7 @@ export function applyTransform(
       return hash === undefined ? undefined : (hash & 0x7fffffff) % transform.width
     }
     case 'truncate':
-      return truncated(transform.width, value)
+      return CUTTABLE.test(type) ? truncated(transform.width, value) : undefined
     case 'year':
     case 'month':
     case 'day':
@@ -92,6 +92,9 @@ export function applyTransform(
       return undefined
   }
 }
+
+/** The types that can be truncated. */
+const CUTTABLE = /^(int|long|string|binary|decimal\(.*\))$/
 
 function truncated(width: number, value: Bound): Bound | undefined {
   switch (typeof value) {
