@@ -1,12 +1,14 @@
 /** Spark deletes, updates and merges by position deletes and deletion vectors; headwater reads what is left, and what changed. */
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDuck } from '../../src/engine/duckdb/instance.ts'
 import { LakeReader } from '../../src/engine/index.ts'
 import { startCatalog, type TestCatalog } from '../lake/catalog.ts'
 import { javaIsThere } from '../support/java/artifacts.ts'
 import { type Spark, startSpark } from '../support/java/spark.ts'
 import { unwrap } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
+import { type HandFile, HandTable } from './hand-table.ts'
 
 const { folder, remove } = temporaryFolder('reader-spark')
 afterAll(remove)
@@ -183,4 +185,75 @@ describe.skipIf(!javaIsThere())('Spark', () => {
     await spark.sql(`delete from lake.ns.one where id = 8`)
     expect(await ask('select count(*)::int from ns.one')).toEqual([[49]])
   })
+
+  test(
+    'finds what equality deletes by hand leave, as headwater does',
+    { timeout: 120_000 },
+    async () => {
+      const duck = await openDuck({ threads: 1 })
+      const connection = await duck.connect()
+      const fields = [
+        ['id', 'long'],
+        ['name', 'string'],
+        ['part', 'string'],
+      ].map(([name, type], i) => ({
+        id: i + 1,
+        name,
+        required: false,
+        type,
+      }))
+      const table = new HandTable(connection, path.join(folder, 'lake'), 'equality', {
+        schemas: [{ type: 'struct', 'schema-id': 0, fields }],
+        'current-schema-id': 0,
+        'partition-specs': [
+          {
+            'spec-id': 0,
+            fields: [{ name: 'part', transform: 'identity', 'source-id': 3, 'field-id': 1000 }],
+          },
+          { 'spec-id': 1, fields: [] },
+        ],
+      })
+      const data = (from: number, part: string): HandFile => ({
+        sql: `select i::bigint as id, case when i % 3 = 0 then null else 'n' || i % 5 end as name, '${part}' as part from range(${from}, ${from + 30}) t(i)`,
+        ids: 'id: 1, name: 2, part: 3',
+        partition: { part },
+      })
+      const gone = (
+        sql: string,
+        ids: string,
+        equality: readonly number[],
+        part?: string,
+      ): HandFile => ({
+        sql,
+        ids,
+        content: 2,
+        specId: part === undefined ? 1 : 0,
+        partition: part === undefined ? {} : { part },
+        more: { equality_ids: equality },
+      })
+      await table.commit([data(0, 'a'), data(100, 'b')])
+      await table.commit([
+        data(200, 'a'),
+        gone('select 5::bigint as id union all select 105 union all select 205', 'id: 1', [1], 'a'),
+      ])
+      await table.commit([gone('select null::varchar as name', 'name: 2', [2], 'b')])
+      await table.commit([
+        gone(
+          "select 'n1' as name, 11::bigint as id union all select 'n1', 101 union all select null, 12",
+          'name: 2, id: 1',
+          [2, 1],
+        ),
+      ])
+      await table.commit([data(300, 'b')])
+      await table.publish()
+      connection.closeSync()
+      duck.close()
+      const [ours] = await ask('select count(*)::int, sum(id)::int, count(name)::int from equality')
+      const [theirs] = await spark.sql(
+        'select count(*) as n, sum(id) as s, count(name) as c from lake.headwater.equality',
+      )
+      expect(ours).toEqual(Object.values(theirs!))
+      expect(ours![0]).toBe(120 - 1 - 10 - 3)
+    },
+  )
 })
