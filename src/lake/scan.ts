@@ -212,9 +212,12 @@ class FileColumns {
       if (!(bytes instanceof Uint8Array) || known === undefined) return undefined
       return decodeBound(known, bytes)
     }
+    const [lower, upper] = [bound('lower_bounds'), bound('upper_bounds')]
+    // The first version of headwater wrote false for both bounds of every boolean.
+    const wrong = lower === false && upper === false
     // Inside a struct, writers disagree on what counts as a null.
     const nulls = placed?.path?.length === 1 ? this.#value('null_value_counts', fieldId) : undefined
-    return rangeOf(bound('lower_bounds'), bound('upper_bounds'), {
+    return rangeOf(lower, wrong ? undefined : upper, {
       nulls: nulls !== 0,
       values: typeof nulls !== 'number' || nulls < (this.#file['record_count'] as number),
       nans: isFloat(known) && this.#value('nan_value_counts', fieldId) !== 0,

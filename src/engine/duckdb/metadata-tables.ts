@@ -5,14 +5,26 @@ import { currentSnapshot, type Metadata, type Snapshot } from '../../lake/metada
 import { partitionValues, type Spec, specsOf } from '../../lake/partition.ts'
 import type { TableReading } from '../../lake/reading.ts'
 import { decodeBound } from '../../lake/values.ts'
+import { identifier, literal } from './parquet.ts'
 import { columnType } from './projection.ts'
 import type { ColumnTypes } from './relations.ts'
-import { blobText, boundText, partitionText } from './value-text.ts'
+import { hexText, boundText, partitionText } from './value-text.ts'
 
 /** Columns with DuckDB's types, and rows as JSON has them. */
 export interface MetadataTable {
   readonly columns: ColumnTypes
   readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** SQL of columns that JSON cannot have as they are: bytes are text of hexadecimal digits there. */
+  readonly made?: Readonly<Record<string, string>>
+}
+
+/** SQL that reads a metadata table whose rows are in a table of DuckDB. */
+export function selectFrom(table: string, { columns, made = {} }: MetadataTable): string {
+  const list = Object.keys(columns).map((name) => {
+    const sql = made[name]
+    return sql === undefined ? identifier(name) : `${sql} AS ${identifier(name)}`
+  })
+  return `SELECT ${list.join(', ')} FROM ${table}`
 }
 
 export const METADATA_TABLES: ReadonlySet<string> = new Set([
@@ -219,6 +231,8 @@ function summaries({ partitions: all }: ManifestFile, spec: Spec | undefined): o
 /** The partition struct of a table: the fields of all its specs, by name. */
 class PartitionColumn {
   readonly type: Readonly<Record<string, string>>
+  /** SQL that makes the struct, where a member has bytes. */
+  readonly made: Readonly<Record<string, string>>
   readonly #specs: ReadonlyMap<number, Spec>
   /** Name by field id. */
   readonly #names = new Map<number, string>()
@@ -234,7 +248,15 @@ class PartitionColumn {
         types[unique] = columnType(spec.types[i] ?? 'string')
       })
     }
-    this.type = types
+    const members = Object.entries(types).map(([name, type]) => {
+      const value = `struct_extract(partition, ${literal(name)})`
+      return `${identifier(name)} := ${type === 'BLOB' ? `from_hex(${value})` : value}`
+    })
+    const bytes = Object.values(types).includes('BLOB')
+    this.made = bytes ? { partition: `struct_pack(${members.join(', ')})` } : {}
+    this.type = Object.fromEntries(
+      Object.entries(types).map(([name, type]) => [name, type === 'BLOB' ? 'VARCHAR' : type]),
+    )
   }
 
   /** As a column of its own, where the table has partitions. */
@@ -264,13 +286,22 @@ const FILE_COLUMNS = {
   value_counts: 'MAP(INTEGER, BIGINT)',
   null_value_counts: 'MAP(INTEGER, BIGINT)',
   nan_value_counts: 'MAP(INTEGER, BIGINT)',
-  lower_bounds: 'MAP(INTEGER, BLOB)',
-  upper_bounds: 'MAP(INTEGER, BLOB)',
-  key_metadata: 'BLOB',
+  lower_bounds: 'MAP(INTEGER, VARCHAR)',
+  upper_bounds: 'MAP(INTEGER, VARCHAR)',
+  key_metadata: 'VARCHAR',
   split_offsets: 'BIGINT[]',
   equality_ids: 'INTEGER[]',
   sort_order_id: 'INTEGER',
 } as const
+
+const bytesIn = (map: string): string =>
+  `map_from_entries(list_transform(map_entries(${map}), lambda e: struct_pack("key" := e.key, "value" := from_hex(e.value))))`
+
+const FILE_BYTES = {
+  lower_bounds: bytesIn('lower_bounds'),
+  upper_bounds: bytesIn('upper_bounds'),
+  key_metadata: 'from_hex(key_metadata)',
+}
 
 async function files(
   name: 'files' | 'data_files' | 'delete_files' | 'entries',
@@ -303,6 +334,7 @@ async function files(
       ...FILE_COLUMNS,
     },
     rows,
+    made: { ...FILE_BYTES, ...partition.made },
   }
 }
 
@@ -330,7 +362,7 @@ function fileRow(
     dataFile[key] === null || dataFile[key] === undefined
       ? null
       : Object.fromEntries(
-          [...mapOf<Uint8Array>(dataFile[key])].map(([id, bytes]) => [id, blobText(bytes)]),
+          [...mapOf<Uint8Array>(dataFile[key])].map(([id, bytes]) => [id, hexText(bytes)]),
         )
   const secret = dataFile['key_metadata']
   return {
@@ -347,7 +379,7 @@ function fileRow(
     nan_value_counts: numbers('nan_value_counts'),
     lower_bounds: bounds('lower_bounds'),
     upper_bounds: bounds('upper_bounds'),
-    key_metadata: secret instanceof Uint8Array ? blobText(secret) : null,
+    key_metadata: secret instanceof Uint8Array ? hexText(secret) : null,
     split_offsets: dataFile['split_offsets'] ?? null,
     equality_ids: dataFile['equality_ids'] ?? null,
     sort_order_id: dataFile['sort_order_id'] ?? null,
@@ -387,6 +419,7 @@ async function partitions(
       last_updated_at: 'TIMESTAMPTZ',
       last_updated_snapshot_id: 'BIGINT',
     },
+    made: partition.made,
     rows: [...found.values()].map(({ updated, ...row }) => ({
       ...row,
       last_updated_at: updated === undefined ? null : time(updated),

@@ -12,7 +12,7 @@ import { claimOf, claimsIn } from '../claims.ts'
 import { changesOf } from './changes.ts'
 import { Constants } from './conditions.ts'
 import type { Footers } from './footers.ts'
-import { METADATA_TABLES, metadataTable } from './metadata-tables.ts'
+import { METADATA_TABLES, metadataTable, selectFrom } from './metadata-tables.ts'
 import { nearest } from './nearest.ts'
 import { identifier, literal } from './parquet.ts'
 import { columnType } from './projection.ts'
@@ -239,8 +239,8 @@ export class QueryTables {
     when: When | undefined,
   ): Promise<string> {
     const { snapshot } = this.#find(reading, when?.kind === 'complete' ? undefined : when)
-    const { columns, rows } = await metadataTable(name, reading, snapshot)
-    return `SELECT * FROM ${await this.#relations.table(columns, rows)}`
+    const made = await metadataTable(name, reading, snapshot)
+    return selectFrom(await this.#relations.table(made.columns, made.rows), made)
   }
 
   /** A table by its name, in any case: of the lake's own namespace, or with its namespace before it. */

@@ -18,7 +18,7 @@ import {
   usesOf,
 } from './query-tree.ts'
 import { EVENTS, QueryTables, type TablePlan, type Target } from './reader-tables.ts'
-import { isName, tokensOf } from './sql-tokens.ts'
+import { isMark, isName, tokensOf } from './sql-tokens.ts'
 import { type Reference, travel, type When } from './time-travel.ts'
 
 /** A finished answer: column names, their DuckDB types, and rows of values as `value` gives them. */
@@ -131,7 +131,8 @@ export class LakeReader {
     const tables = new QueryTables(this.#connection, this.#footers, this.#lake, state)
     const tree = await serialized(this.#connection, travelled)
     const refs = statementsOf(tree) === undefined ? undefined : tableRefs(tree)
-    const named = refs ?? wordRefs(travelled, state, references)
+    const named = refs ?? wordRefs(travelled, references)
+    if (refs === undefined || CATALOGUE.test(sql)) named.push(...plainRefs(travelled, state))
     const needed = await resolved(tables, named, references)
     const at =
       options.at &&
@@ -245,28 +246,35 @@ function renamed(sql: string, needed: readonly Needed[], refs: readonly TableRef
   return out + sql.slice(done)
 }
 
-/** Tables that a statement may speak of which is no SELECT: a name in it is enough. */
-function wordRefs(
-  sql: string,
-  state: LakeState,
-  references: ReadonlyMap<string, Reference>,
-): TableRef[] {
-  const tokens = tokensOf(sql)
-  const words = new Set(tokens.filter(isName).map(({ value }) => value.toLowerCase()))
-  const all = /\b(show|information_schema|duckdb_)/i.test(sql)
-  const plain = [...state.tables.keys(), EVENTS]
+/** What is asked of all tables rather than of those it names. */
+const CATALOGUE = /\b(show|information_schema|duckdb_|pg_catalog)/i
+
+/** Tables of the lake that the words of a statement may mean; all of them where it asks which there are. */
+function plainRefs(sql: string, state: LakeState): TableRef[] {
+  const all = CATALOGUE.test(sql)
+  const words = new Set(
+    tokensOf(sql)
+      .filter(isName)
+      .map(({ value }) => value.toLowerCase()),
+  )
+  return [...state.tables.keys(), EVENTS]
     .filter((name) => all || words.has(name.toLowerCase()))
     .map((name) => ({ parts: [name], location: 0 }))
+}
+
+/** What else a statement may speak of that is no SELECT: names with a dot, and those of other states. */
+function wordRefs(sql: string, references: ReadonlyMap<string, Reference>): TableRef[] {
+  const tokens = tokensOf(sql)
   const schemas = [...references].map(([schema, { parts, changes }]) => ({
     parts: [schema, changes === undefined ? parts.at(-1)! : 'changes'],
     location: 0,
   }))
   const pairs = tokens.flatMap((token, i) => {
     const [dot, next] = [tokens[i + 1], tokens[i + 2]]
-    const qualified = isName(token) && dot?.value === '.' && dot.kind === 'mark' && isName(next)
+    const qualified = isName(token) && isMark(dot, '.') && isName(next)
     return qualified ? [{ parts: [token.value, next.value], location: 0 }] : []
   })
-  return [...plain, ...schemas, ...pairs.filter(({ parts }) => !references.has(parts[0]!))]
+  return [...schemas, ...pairs.filter(({ parts }) => !references.has(parts[0]!))]
 }
 
 /** Whether a failure is that of a file which is no longer there. */

@@ -2,7 +2,7 @@
 import type { Bound } from '../../lake/lake.ts'
 import type { Transform } from '../../lake/transforms.ts'
 
-/** Text that DuckDB casts to the value; undefined for a type that has none. */
+/** Text that DuckDB casts to the value, bytes as hexadecimal digits; undefined for a type that has none. */
 export function boundText(type: string, value: Bound): string | undefined {
   switch (type) {
     case 'boolean':
@@ -30,12 +30,12 @@ export function boundText(type: string, value: Bound): string | undefined {
   }
   const scale = /^decimal\(\d+, ?(\d+)\)$/.exec(type)?.[1]
   if (scale !== undefined) return decimalText(value as bigint, Number(scale))
-  return value instanceof Uint8Array ? blobText(value) : undefined
+  return value instanceof Uint8Array ? hexText(value) : undefined
 }
 
-/** Bytes as DuckDB reads a BLOB out of text. */
-export function blobText(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex').replaceAll(/../g, '\\x$&')
+/** Bytes as hexadecimal digits. */
+export function hexText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }
 
 export function decimalText(unscaled: bigint, scale: number): string {
