@@ -1,7 +1,7 @@
 /** What a query asks of columns, and whether a partition or a file might hold a row that fits: in doubt it might. */
 import type { Bound } from './data-file.ts'
 import { applyTransform, type Transform } from './transforms.ts'
-import { compareBounds } from './values.ts'
+import { compareBounds, storageOf } from './values.ts'
 
 /** Values are of the column's own type, as bounds are held. */
 export type Predicate =
@@ -131,10 +131,18 @@ export function mayFitPartition(
   }
   if (condition.kind === '=') return mayEqual(condition.value, transform, type, range)
   if (condition.kind === '!=' || transform.kind === 'bucket') return true
-  const value = applyTransform(transform, type, condition.value)
-  if (value === undefined) return true
   const up = condition.kind === '>' || condition.kind === '>='
+  const value = applyTransform(transform, type, nearestMatch(condition, type))
+  if (value === undefined) return true
   return mayCompare(up ? '>=' : '<=', up ? value : later(transform, value), range)
+}
+
+/** The value nearest to a bound that fits a condition, for types with a next value; else the bound itself. */
+function nearestMatch({ kind, value }: { kind: Comparison; value: Bound }, type: string): Bound {
+  const storage = storageOf(type)
+  if (storage !== 'int' && storage !== 'long' && storage !== 'decimal') return value
+  const step = kind === '<' ? -1 : kind === '>' ? 1 : 0
+  return typeof value === 'bigint' ? value + BigInt(step) : Number(value) + step
 }
 
 /** Whether text cut to `width` characters may begin with a prefix, of which it may have but a part. */
