@@ -99,7 +99,7 @@ class Compiler {
       case 'fixed':
         return this.#fixed(schema as unknown as AvroNamed)
       default:
-        return this.compile(type as AvroSchema, depth + 1)
+        return this.compile(type, depth + 1)
     }
   }
 

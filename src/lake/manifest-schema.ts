@@ -1,7 +1,7 @@
 /** Avro schemas of manifests and manifest lists (Iceberg spec, "Manifests", "Manifest Lists", "Appendix A"), format versions 1 to 3. */
 import { assert } from '../base/assert.ts'
 import { limits } from '../base/limits.ts'
-import type { AvroField, AvroRecord, AvroSchema } from './avro.ts'
+import type { AvroArray, AvroField, AvroRecord, AvroSchema } from './avro.ts'
 import { type PartitionField, resultType } from './transforms.ts'
 
 export type FormatVersion = 1 | 2 | 3
@@ -31,7 +31,7 @@ const pairs = (key: number, value: number, type: AvroSchema): AvroSchema => ({
   },
 })
 
-const list = (element: number, items: AvroSchema): AvroSchema => ({
+const listOf = (element: number, items: AvroSchema): AvroSchema => ({
   type: 'array',
   items,
   'element-id': element,
@@ -55,9 +55,9 @@ const METRICS: readonly AvroField[] = [
   maybe(125, 'lower_bounds', pairs(126, 127, 'bytes')),
   maybe(128, 'upper_bounds', pairs(129, 130, 'bytes')),
   maybe(131, 'key_metadata', 'bytes'),
-  maybe(132, 'split_offsets', list(133, 'long')),
+  maybe(132, 'split_offsets', listOf(133, 'long')),
 ]
-const EQUALITY_IDS = maybe(135, 'equality_ids', list(136, 'int'))
+const EQUALITY_IDS = maybe(135, 'equality_ids', listOf(136, 'int'))
 const SORT_ORDER = maybe(140, 'sort_order_id', 'int')
 const REFERENCED = maybe(143, 'referenced_data_file', 'string')
 const VERSION_3: readonly AvroField[] = [
@@ -230,9 +230,9 @@ export function canonicalList(schema: AvroSchema): AvroSchema {
 
 function renamedItems(type: AvroSchema): AvroSchema {
   if (Array.isArray(type)) return (type as readonly AvroSchema[]).map(renamedItems)
-  if (typeof type !== 'object' || (type as { type?: unknown } | null)?.type !== 'array') return type
-  const { items } = type as { items: AvroSchema }
-  return { ...type, items: renamed(recordOf(items), SUMMARY_NAMES) } as AvroSchema
+  const array = type as AvroArray | string | null
+  if (typeof array !== 'object' || array?.type !== 'array') return type
+  return { ...array, items: renamed(recordOf(array.items), SUMMARY_NAMES) }
 }
 
 function recordOf(schema: AvroSchema | undefined): AvroRecord {

@@ -34,7 +34,7 @@ export function bucketHash(type: string, value: Bound): number | undefined {
     case 'long':
       // Nanoseconds hash as the microseconds that they lie in.
       return hashLong(
-        type.endsWith('_ns') ? floorThousand(BigInt(value as bigint)) : BigInt(value as number),
+        type.endsWith('_ns') ? floorThousand(value as bigint) : BigInt(value as number),
       )
     case 'string':
       return murmur3(Buffer.from(value as string))

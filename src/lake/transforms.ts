@@ -126,7 +126,7 @@ function timePart(kind: TimePart, type: string, value: Bound): Bound | undefined
   if (type === 'date') return kind === 'hour' ? undefined : calendar(kind, Number(value))
   if (!type.startsWith('timestamp')) return undefined
   const perHour = type.endsWith('_ns') ? HOUR_US * 1000n : HOUR_US
-  const hours = floored(BigInt(value as bigint), perHour)
+  const hours = floored(value as bigint, perHour)
   return kind === 'hour' ? Number(hours) : calendar(kind, Number(floored(hours, 24n)))
 }
 

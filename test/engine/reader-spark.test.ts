@@ -121,7 +121,7 @@ describe.skipIf(!javaIsThere())('Spark', () => {
         await ask(
           `select snapshot_id from ns.${table}.snapshots order by committed_at desc limit 2`,
         )
-      ).reverse()
+      ).toReversed()
       expect(
         await ask(
           `select count(*)::int from changes('ns.${table}', ${String(before![0])}, ${String(after![0])})`,

@@ -162,7 +162,7 @@ function stepsOf(table: string, metadata: Metadata, range: ChangeRange): Step[] 
     throw error('query_failed', detail)
   }
   return chain
-    .reverse()
+    .toReversed()
     .map((after, ordinal) => {
       const parent = after['parent-snapshot-id']
       const before = parent === undefined ? undefined : snapshotOf(metadata, parent)

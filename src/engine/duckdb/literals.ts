@@ -18,13 +18,13 @@ export function boundSql(type: string, value: Bound): string | undefined {
     case 'date':
       return `(DATE '1970-01-01' + CAST(${Number(value)} AS INTEGER))`
     case 'time':
-      return `(TIME '00:00:00' + to_microseconds(${BigInt(value as bigint)}))`
+      return `(TIME '00:00:00' + to_microseconds(${String(value)}))`
     case 'timestamp':
-      return `make_timestamp(${BigInt(value as bigint)}::BIGINT)`
+      return `make_timestamp(${String(value)}::BIGINT)`
     case 'timestamptz':
-      return `make_timestamptz(${BigInt(value as bigint)}::BIGINT)`
+      return `make_timestamptz(${String(value)}::BIGINT)`
     case 'timestamp_ns':
-      return `make_timestamp_ns(${BigInt(value as bigint)}::BIGINT)`
+      return `make_timestamp_ns(${String(value)}::BIGINT)`
     case 'string':
       return literal(value as string)
     case 'uuid':

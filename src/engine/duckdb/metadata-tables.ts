@@ -267,7 +267,9 @@ class PartitionColumn {
   value(entry: ManifestEntry, specId: number): Record<string, unknown> {
     if (this.#names.size === 0) return {}
     const spec = this.#specs.get(specId)
-    const all = Object.fromEntries([...this.#names.values()].map((name) => [name, null as unknown]))
+    const all = Object.fromEntries(
+      [...this.#names.values()].map((name) => [name, null] as [string, unknown]),
+    )
     if (spec === undefined) return { partition: all }
     const values = partitionValues(entry, spec)
     spec.fields.forEach(({ id }, i) => {

@@ -295,7 +295,7 @@ class Select {
 }
 
 function aliasOf(node: Node): string | undefined {
-  const alias = String(node['alias'] ?? '')
+  const alias = node['alias'] as string
   return alias === '' ? undefined : alias.toLowerCase()
 }
 

@@ -49,26 +49,24 @@ function tokenAt(sql: string, start: number, before: Token | undefined): Token {
     start,
     end: start + length,
   })
-  switch (sql[start]) {
-    case "'": {
-      // E'…' has escapes by backslash.
-      const escapes =
-        before?.kind === 'word' && before.end === start && before.value.toLowerCase() === 'e'
-      const pattern = escapes ? /'(?:[^'\\]|''|\\[^])*(?:'|$)/y : /'(?:[^']|'')*(?:'|$)/y
-      const text = sticky(pattern, sql, start)!
-      return made('string', text.slice(1, -1).replaceAll("''", "'"), text.length)
-    }
-    case '"': {
-      const text = sticky(/"(?:[^"]|"")*(?:"|$)/y, sql, start)!
-      return made('quoted', text.slice(1, -1).replaceAll('""', '"'), text.length)
-    }
-    case '$': {
-      const mark = sticky(/\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y, sql, start)
-      if (mark === undefined) break
-      const close = sql.indexOf(mark, start + mark.length)
-      const end = close === -1 ? sql.length : close
-      return made('string', sql.slice(start + mark.length, end), end - start + mark.length)
-    }
+  const first = sql[start]
+  if (first === "'") {
+    // E'…' has escapes by backslash.
+    const escapes =
+      before?.kind === 'word' && before.end === start && before.value.toLowerCase() === 'e'
+    const pattern = escapes ? /'(?:[^'\\]|''|\\[^])*(?:'|$)/y : /'(?:[^']|'')*(?:'|$)/y
+    const text = sticky(pattern, sql, start)!
+    return made('string', text.slice(1, -1).replaceAll("''", "'"), text.length)
+  }
+  if (first === '"') {
+    const text = sticky(/"(?:[^"]|"")*(?:"|$)/y, sql, start)!
+    return made('quoted', text.slice(1, -1).replaceAll('""', '"'), text.length)
+  }
+  const mark = sticky(/\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y, sql, start)
+  if (mark !== undefined) {
+    const close = sql.indexOf(mark, start + mark.length)
+    const end = close === -1 ? sql.length : close
+    return made('string', sql.slice(start + mark.length, end), end - start + mark.length)
   }
   const word = sticky(/[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y, sql, start)
   if (word !== undefined) return made('word', word, word.length)

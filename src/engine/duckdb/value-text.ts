@@ -16,13 +16,13 @@ export function boundText(type: string, value: Bound): string | undefined {
     case 'date':
       return dateText(Number(value))
     case 'time':
-      return timeText(BigInt(value as bigint), 6)
+      return timeText(value as bigint, 6)
     case 'timestamp':
-      return stampText(BigInt(value as bigint), 6)
+      return stampText(value as bigint, 6)
     case 'timestamptz':
-      return `${stampText(BigInt(value as bigint), 6)}+00`
+      return `${stampText(value as bigint, 6)}+00`
     case 'timestamp_ns':
-      return stampText(BigInt(value as bigint), 9)
+      return stampText(value as bigint, 9)
     case 'uuid':
       return Buffer.from(value as Uint8Array)
         .toString('hex')
