@@ -232,6 +232,16 @@ export const ERRORS = {
     summary: 'The catalog refuses a request or its answer is not that of an Iceberg REST catalog.',
     remedy: 'Check lake.catalog.uri and what the message says.',
   },
+  unsupported: user(
+    501,
+    'The table uses something that headwater does not read.',
+    'Read it with another engine, or rewrite it without what the message names.',
+  ),
+  snapshot_unknown: user(
+    404,
+    'There is no such snapshot.',
+    'See `select * from <table>.snapshots` for those that there are.',
+  ),
   table_unknown: user(404, 'There is no such table.', 'See `headwater tables`.'),
   catalog_failed: {
     domain: 'internal',

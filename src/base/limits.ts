@@ -128,6 +128,27 @@ export const limits = {
   /** Data directories that owned a lake before, whose log offsets it remembers. */
   formerOwnersMax: 1000,
 
+  // reading tables, whoever wrote them
+  /** Bytes of one manifest, manifest list or deletion vector, unpacked. */
+  metadataBytesMax: 256 * MiB,
+  /** Records of such a file and items of lists in it, all together. */
+  metadataItemsMax: 20_000_000,
+  /** Entries of manifests that are kept decoded. */
+  manifestCacheEntriesMax: 50_000,
+  /** Parquet files whose schema is remembered; nesting of such a schema. */
+  footerCacheFilesMax: 20_000,
+  parquetDepthMax: 200,
+  /** Constants of a query that files of one table are pruned by. */
+  predicateConstantsMax: 10_000,
+  /** Rows that deletion vectors delete in one query. */
+  deletedPositionsMax: 50_000_000,
+  /** Commits whose changes one query is told. */
+  changesSnapshotsMax: 5000,
+  /** Failures behind a failure that are looked at. */
+  causesMax: 10,
+  /** Nesting of an Avro schema, of its JSON and of its values. */
+  avroDepthMax: 64,
+
   // object stores
   /** Requests of one call, the first included; the pause between them doubles. */
   storageAttemptsMax: 4,

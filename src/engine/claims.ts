@@ -65,6 +65,16 @@ export function claimOf({ tables }: LakeState, name: string): TableClaim | undef
   }
 }
 
+/** What the summary of one snapshot claims; undefined where it claims nothing. */
+export function claimsIn(
+  summary: Readonly<Record<string, string>>,
+): Pick<TableClaim, 'validThrough' | 'share'> | undefined {
+  const validThrough = read(summary, 'valid-through-ms')
+  return validThrough === undefined
+    ? undefined
+    : { validThrough, share: read(summary, 'complete-share') }
+}
+
 function read(claims: Readonly<Record<string, string>>, name: string): number | undefined {
   const text = claims[`headwater.${name}`]
   return text === undefined || !Number.isFinite(Number(text)) ? undefined : Number(text)

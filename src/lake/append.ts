@@ -111,7 +111,9 @@ export async function stageSnapshot(
   const parent = currentSnapshot(metadata)
   const live = manifests
     // What a commit before this one emptied says nothing any more.
-    .filter((each) => each.addedFiles + each.existingFiles > 0 || each.snapshotId === snapshotId)
+    .filter(
+      (each) => each.addedFiles !== 0 || each.existingFiles !== 0 || each.snapshotId === snapshotId,
+    )
     .map((manifest) => numbered(manifest, sequence))
   const list = join(metadata.location, 'metadata', `snap-${snapshotId}-1-${uuid(random)}.avro`)
   const from = { id: snapshotId, parent: parent?.['snapshot-id'], sequence }

@@ -1,5 +1,5 @@
-/** Avro object container files (Apache Avro 1.12 specification): what Iceberg keeps its manifests in. */
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
+/** Avro object container files (Apache Avro 1.12 specification): what Iceberg keeps its manifests in. Writes them; avro-decode.ts reads them. */
+import { deflateRawSync } from 'node:zlib'
 import { assert } from '../base/assert.ts'
 
 export type AvroSchema = string | AvroUnion | AvroRecord | AvroArray | AvroMap | AvroNamed
@@ -7,10 +7,11 @@ export type AvroUnion = readonly AvroSchema[]
 export interface AvroRecord {
   readonly type: 'record'
   readonly name: string
-  readonly fields: readonly (Readonly<Record<string, unknown>> & {
-    readonly name: string
-    readonly type: AvroSchema
-  })[]
+  readonly fields: readonly AvroField[]
+}
+export interface AvroField extends Readonly<Record<string, unknown>> {
+  readonly name: string
+  readonly type: AvroSchema
 }
 export interface AvroArray extends Readonly<Record<string, unknown>> {
   readonly type: 'array'
@@ -26,18 +27,10 @@ export interface AvroNamed extends Readonly<Record<string, unknown>> {
   readonly size?: number
 }
 
-/** Longs are bigint where they do not fit a number; records are objects; maps are `Map`s never seen in Iceberg. */
+/** Longs are bigint where they do not fit a number; records are objects; maps are `Map`s. */
 export type AvroValue = unknown
 
-const MAGIC = Buffer.from([0x4f, 0x62, 0x6a, 1])
-/** No file of Iceberg metadata is near it; a corrupt length is. */
-const BLOCK_BYTES_MAX = 1 << 30
-
-/** A decoded container: its header metadata and its records. */
-export interface AvroFile {
-  readonly meta: ReadonlyMap<string, string>
-  readonly records: readonly Readonly<Record<string, AvroValue>>[]
-}
+export const AVRO_MAGIC: Buffer = Buffer.from([0x4f, 0x62, 0x6a, 1])
 
 /** Encodes records as one deflated block. `sync` is the 16-byte marker of the file. */
 export function encodeAvro(
@@ -47,7 +40,7 @@ export function encodeAvro(
   sync: Uint8Array,
 ): Buffer {
   const header = new AvroWriter()
-  header.raw(MAGIC)
+  header.raw(AVRO_MAGIC)
   const entries = { 'avro.schema': JSON.stringify(schema), 'avro.codec': 'deflate', ...meta }
   header.long(Object.keys(entries).length)
   for (const [key, value] of Object.entries(entries)) {
@@ -65,34 +58,6 @@ export function encodeAvro(
   header.raw(block)
   header.raw(sync)
   return header.done()
-}
-
-/** Decodes a container. Throws Error with what is wrong when the bytes are not one. */
-export function decodeAvro(bytes: Uint8Array): AvroFile {
-  const reader = new AvroReader(bytes)
-  if (Buffer.compare(reader.raw(4), MAGIC) !== 0) throw new Error('not an Avro file')
-  const meta = new Map<string, string>()
-  for (let count = reader.blockCount(); count > 0; count = reader.blockCount()) {
-    for (let i = 0; i < count; i++) meta.set(reader.text(), reader.text())
-  }
-  const sync = Buffer.from(reader.raw(16))
-  const schema = JSON.parse(meta.get('avro.schema') ?? 'null') as AvroSchema
-  const codec = meta.get('avro.codec') ?? 'null'
-  if (codec !== 'deflate' && codec !== 'null') throw new Error(`the Avro codec ${codec} is unknown`)
-  const records: Readonly<Record<string, AvroValue>>[] = []
-  while (!reader.atEnd) {
-    const count = reader.size()
-    const block = reader.raw(reader.size())
-    if (Buffer.compare(reader.raw(16), sync) !== 0) throw new Error('an Avro sync marker is wrong')
-    const data =
-      codec === 'null' ? block : inflateRawSync(block, { maxOutputLength: BLOCK_BYTES_MAX })
-    const inner = new AvroReader(data)
-    for (let i = 0; i < count; i++) {
-      records.push(inner.value(schema) as Readonly<Record<string, AvroValue>>)
-    }
-    if (!inner.atEnd) throw new Error('an Avro block has bytes left over')
-  }
-  return { meta, records }
 }
 
 class AvroWriter {
@@ -119,6 +84,15 @@ class AvroWriter {
   /** Zigzag varint. */
   long(value: number | bigint): void {
     this.#room(10)
+    if (typeof value === 'number' && value >= -0x4000_0000 && value < 0x4000_0000) {
+      let small = ((value << 1) ^ (value >> 31)) >>> 0
+      while (small > 127) {
+        this.#buffer[this.#length++] = (small & 127) | 128
+        small >>>= 7
+      }
+      this.#buffer[this.#length++] = small
+      return
+    }
     let rest = BigInt(value)
     rest = (rest << 1n) ^ (rest >> 63n)
     while (rest > 127n) {
@@ -133,11 +107,16 @@ class AvroWriter {
     this.raw(value)
   }
 
+  #float(value: number, size: 4 | 8): void {
+    const bytes = Buffer.alloc(size)
+    if (size === 4) bytes.writeFloatLE(value)
+    else bytes.writeDoubleLE(value)
+    this.raw(bytes)
+  }
+
   value(schema: AvroSchema, value: AvroValue): void {
     if (Array.isArray(schema)) {
-      const absent = value === null || value === undefined
-      const branch = (schema as AvroUnion).findIndex((item) => (item === 'null') === absent)
-      assert(branch !== -1, 'a union of null and one type')
+      const branch = branchOf(schema as AvroUnion, value)
       this.long(branch)
       this.value((schema as AvroUnion)[branch]!, value)
       return
@@ -154,13 +133,11 @@ class AvroWriter {
         this.long(value as number | bigint)
         return
       case 'float':
-      case 'double': {
-        const bytes = Buffer.alloc(type === ('float' as string) ? 4 : 8)
-        if (bytes.length === 4) bytes.writeFloatLE(value as number)
-        else bytes.writeDoubleLE(value as number)
-        this.raw(bytes)
+        this.#float(value as number, 4)
         return
-      }
+      case 'double':
+        this.#float(value as number, 8)
+        return
       case 'string':
         this.bytes(Buffer.from(value as string))
         return
@@ -168,6 +145,7 @@ class AvroWriter {
         this.bytes(value as Uint8Array)
         return
       case 'fixed':
+        assert((value as Uint8Array).length === (schema as AvroNamed).size, 'a fixed has its size')
         this.raw(value as Uint8Array)
         return
       case 'record':
@@ -175,117 +153,41 @@ class AvroWriter {
           this.value(field.type, (value as Record<string, unknown>)[field.name])
         }
         return
-      case 'array': {
-        const items = value as readonly unknown[]
-        if (items.length > 0) {
-          this.long(items.length)
-          for (const item of items) this.value((schema as AvroArray).items, item)
-        }
-        this.long(0)
+      case 'array':
+        this.#array((schema as AvroArray).items, value as readonly unknown[])
         return
-      }
+      case 'map':
+        this.#map((schema as AvroMap).values, value as ReadonlyMap<string, unknown>)
+        return
       default:
         assert(false, `the Avro type ${type} is written`)
     }
   }
+
+  #array(items: AvroSchema, values: readonly unknown[]): void {
+    if (values.length > 0) {
+      this.long(values.length)
+      for (const item of values) this.value(items, item)
+    }
+    this.long(0)
+  }
+
+  #map(values: AvroSchema, entries: ReadonlyMap<string, unknown>): void {
+    if (entries.size > 0) {
+      this.long(entries.size)
+      for (const [key, value] of entries) {
+        this.bytes(Buffer.from(key))
+        this.value(values, value)
+      }
+    }
+    this.long(0)
+  }
 }
 
-class AvroReader {
-  readonly #bytes: Buffer
-  #at = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-
-  get atEnd(): boolean {
-    return this.#at >= this.#bytes.length
-  }
-
-  raw(length: number): Buffer {
-    if (length < 0 || this.#at + length > this.#bytes.length)
-      throw new Error('Avro data ends early')
-    this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
-  }
-
-  long(): number | bigint {
-    let value = 0n
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.raw(1)[0]!
-      value |= BigInt(byte & 127) << shift
-      if (byte < 128) {
-        const signed = BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n))
-        const number = Number(signed)
-        return Number.isSafeInteger(number) ? number : signed
-      }
-    }
-    throw new Error('an Avro integer is too long')
-  }
-
-  /** A count or length: never negative, never more than there are bytes left. */
-  size(): number {
-    const size = this.long()
-    if (typeof size !== 'number' || size < 0 || size > this.#bytes.length * 1100 + 64) {
-      throw new Error('an Avro length is impossible')
-    }
-    return size
-  }
-
-  /** The count of an array or map block; a negative one is followed by the block's bytes. */
-  blockCount(): number {
-    const count = this.long()
-    if (typeof count !== 'number') throw new Error('an Avro count is impossible')
-    if (count < 0) this.long()
-    if (Math.abs(count) > this.#bytes.length) throw new Error('an Avro count is impossible')
-    return Math.abs(count)
-  }
-
-  text(): string {
-    return this.raw(this.size()).toString('utf8')
-  }
-
-  value(schema: AvroSchema): AvroValue {
-    if (Array.isArray(schema)) {
-      const branch = (schema as AvroUnion)[this.size()]
-      if (branch === undefined) throw new Error('an Avro union has no such branch')
-      return this.value(branch)
-    }
-    const type = typeof schema === 'string' ? schema : (schema as AvroRecord).type
-    switch (type) {
-      case 'null':
-        return null
-      case 'boolean':
-        return this.raw(1)[0] === 1
-      case 'int':
-      case 'long':
-        return this.long()
-      case 'float':
-        return this.raw(4).readFloatLE()
-      case 'double':
-        return this.raw(8).readDoubleLE()
-      case 'string':
-        return this.text()
-      case 'bytes':
-        return Buffer.from(this.raw(this.size()))
-      case 'fixed':
-        return Buffer.from(this.raw((schema as AvroNamed).size ?? 0))
-      case 'record': {
-        const record: Record<string, unknown> = {}
-        for (const { name, type: inner } of (schema as AvroRecord).fields) {
-          record[name] = this.value(inner)
-        }
-        return record
-      }
-      case 'array': {
-        const items: unknown[] = []
-        for (let count = this.blockCount(); count > 0; count = this.blockCount()) {
-          for (let i = 0; i < count; i++) items.push(this.value((schema as AvroArray).items))
-        }
-        return items
-      }
-      default:
-        throw new Error(`the Avro type ${JSON.stringify(type)} is unknown`)
-    }
-  }
+/** The branch that a value takes: unions here are of null and one type, in either order. */
+function branchOf(union: AvroUnion, value: AvroValue): number {
+  const absent = value === null || value === undefined
+  const branch = union.findIndex((item) => (item === 'null') === absent)
+  assert(branch !== -1, 'a union of null and one type')
+  return branch
 }

@@ -1,31 +1,10 @@
 /** The lake port: Iceberg tables that change together at one commit point. */
 import type { Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
+import type { DataFile, LiveFile } from './data-file.ts'
+import type { TableReading } from './reading.ts'
 
-/** What is known of one column of a data file. Bounds are values, not bytes: number, bigint, string, boolean or Uint8Array
- *  (timestamps in µs since 1970 as bigint, dates in days as number, decimals as unscaled bigint). Undefined: not known. */
-export interface ColumnStatistics {
-  readonly fieldId: number
-  readonly bytes: number
-  readonly values: number
-  readonly nulls?: number
-  readonly nans?: number
-  readonly lower?: Bound
-  readonly upper?: Bound
-}
-
-export type Bound = number | bigint | string | boolean | Uint8Array
-
-/** A finished, fsynced Parquet file that belongs to one day of one table. */
-export interface DataFile {
-  /** Absolute path of the file under the table's data folder. */
-  readonly path: string
-  readonly rows: number
-  readonly bytes: number
-  /** Days since 1970 of the partition column. */
-  readonly day: number
-  readonly columns: readonly ColumnStatistics[]
-}
+export type { Bound, ColumnStatistics, DataFile, LiveFile } from './data-file.ts'
 
 export interface LakeChange {
   /** Tables to create or to evolve (columns added, renamed, widened; never removed) before the append. */
@@ -74,15 +53,6 @@ export interface Appended {
   readonly bytes: number
 }
 
-/** A live data file of a snapshot, as a reader plans with it. */
-export interface LiveFile {
-  readonly path: string
-  readonly rows: number
-  readonly bytes: number
-  readonly day: number
-  readonly columns: readonly ColumnStatistics[]
-}
-
 export interface Lake {
   /** The newest state this process knows. */
   readonly state: LakeState
@@ -99,5 +69,12 @@ export interface Lake {
   history(state: LakeState, table: string): readonly Appended[]
   /** Live files of one table in `state`. */
   files(state: LakeState, table: string): Promise<readonly LiveFile[]>
+  /**
+   * One table in `state` for reading: `name` in the lake's own namespace, or in another, whose levels have dots between them.
+   * `table_unknown` when there is none.
+   */
+  reading(state: LakeState, name: string, namespace?: string): Promise<Result<TableReading>>
+  /** Tables in other namespaces, as `namespace.table`. */
+  otherTables(state: LakeState): readonly string[]
   close(): Promise<void>
 }

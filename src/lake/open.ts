@@ -33,6 +33,7 @@ import {
 } from './metadata.ts'
 import { directoryIdentity, takeOwnership } from './owner.ts'
 import { publishNames } from './publish.ts'
+import { Readings, type TableReading } from './reading.ts'
 import { folderOf, join, type Storage } from './storage.ts'
 import {
   type CatalogEdit,
@@ -174,6 +175,7 @@ class FileLake implements CatalogLake {
   readonly #garbage = new Garbage()
   readonly #courtesy: Courtesy
   readonly #versions = new WeakMap<LakeState, Version>()
+  readonly #readings: Readings
   #version: Version
   /** What the fence compares the newest catalog with. */
   #mine: Ownership
@@ -202,6 +204,7 @@ class FileLake implements CatalogLake {
       transact: (edit, stage) => this.#transact(edit, stage),
     })
     this.catalog = transactions
+    this.#readings = new Readings(options, (location) => transactions.metadata(location))
     this.upkeep = new LakeUpkeep({
       ...options,
       history: options.history ?? HISTORY,
@@ -260,6 +263,14 @@ class FileLake implements CatalogLake {
     const table = this.#versions.get(state)?.tables.get(name)
     if (table === undefined) throw error('table_unknown', `There is no table ${name}.`)
     return liveFiles(table, this.#options.storage)
+  }
+
+  reading(state: LakeState, name: string, namespace?: string): Promise<Result<TableReading>> {
+    return this.#readings.of(this.#versions.get(state), name, namespace)
+  }
+
+  otherTables(state: LakeState): readonly string[] {
+    return this.#readings.others(this.#versions.get(state))
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Iceberg types as DuckDB writes them in SQL. */
-import type { IcebergType } from './iceberg-type.ts'
+import type { IcebergField, IcebergType } from './iceberg-type.ts'
 
 const PRIMITIVES: Readonly<Record<string, string>> = {
   boolean: 'BOOLEAN',
@@ -11,6 +11,7 @@ const PRIMITIVES: Readonly<Record<string, string>> = {
   time: 'TIME',
   timestamp: 'TIMESTAMP',
   timestamptz: 'TIMESTAMP WITH TIME ZONE',
+  timestamp_ns: 'TIMESTAMP_NS',
   string: 'VARCHAR',
   uuid: 'UUID',
   binary: 'BLOB',
@@ -21,7 +22,7 @@ export function duckdbType(type: IcebergType): string {
   if (typeof type !== 'string') {
     switch (type.type) {
       case 'struct':
-        return `STRUCT(${type.fields.map((f) => `"${f.name}" ${duckdbType(f.type)}`).join(', ')})`
+        return `STRUCT(${type.fields.map(memberType).join(', ')})`
       case 'list':
         return `${duckdbType(type.element)}[]`
       case 'map':
@@ -30,7 +31,11 @@ export function duckdbType(type: IcebergType): string {
   }
   const decimal = /^decimal\((\d+), ?(\d+)\)$/.exec(type)
   if (decimal !== null) return `DECIMAL(${decimal[1]}, ${decimal[2]})`
-  const name = PRIMITIVES[type]
+  const name = type.startsWith('fixed[') ? 'BLOB' : PRIMITIVES[type]
   if (name === undefined) throw new Error(`headwater bug: no DuckDB type for ${type}`)
   return name
+}
+
+function memberType({ name, type }: IcebergField): string {
+  return `"${name.replaceAll('"', '""')}" ${duckdbType(type)}`
 }

@@ -61,7 +61,7 @@ function reportedBounds(
 function boundOf(type: string, text: string): Bound | undefined {
   switch (type) {
     case 'boolean':
-      return text === 'true'
+      return BOOLEANS[text]
     case 'int':
       return Number(text)
     case 'long':
@@ -77,6 +77,14 @@ function boundOf(type: string, text: string): Bound | undefined {
     default:
       return type.startsWith('decimal') ? unscaled(type, text) : undefined
   }
+}
+
+/** DuckDB reports booleans as numbers. */
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  '0': false,
+  '1': true,
+  false: false,
+  true: true,
 }
 
 /** The integer that a decimal's digits make, at the scale of its type; undefined where the text has another. */

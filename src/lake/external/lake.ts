@@ -14,6 +14,7 @@ import type { Appended, Lake, LakeChange, LakeState, LiveFile } from '../lake.ts
 import { readList } from '../load.ts'
 import { currentSnapshot } from '../metadata.ts'
 import { join, type Storage } from '../storage.ts'
+import { ManifestCache, TableReading } from '../reading.ts'
 import { appendsOf, liveFiles, stateOf } from '../table-state.ts'
 import type { OwnerFolder, Part, Pending } from './pending.ts'
 import type { CommitOutcome, RestCatalog } from './rest-catalog.ts'
@@ -57,6 +58,7 @@ export class ExternalLake implements Lake {
   /** While it takes over, marks of the writer before it are nothing to stop for. */
   #claiming = false
   #fenced: HeadwaterError | undefined
+  readonly #manifests = new ManifestCache()
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(parts: ExternalLakeParts, owner: Owner | undefined) {
@@ -126,6 +128,18 @@ export class ExternalLake implements Lake {
     const table = this.#views.get(state)?.get(name)
     if (table === undefined) throw unknownTable(name)
     return liveFiles(table, this.#parts.storage)
+  }
+
+  async reading(state: LakeState, name: string, namespace?: string): Promise<Result<TableReading>> {
+    const table = namespace === undefined ? this.#views.get(state)?.get(name) : undefined
+    if (table === undefined) {
+      return failed(unknownTable(namespace === undefined ? name : `${namespace}.${name}`))
+    }
+    return ok(new TableReading(table, this.#parts.storage, this.#manifests))
+  }
+
+  otherTables(): readonly string[] {
+    return []
   }
 
   async close(): Promise<void> {
