@@ -30,7 +30,13 @@ export function runCommand(): Command {
             line({ level: 'warn', event: 'maintenance', table, code, detail }),
         }),
       )
-      line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })
+      line({
+        level: 'info',
+        event: 'ready',
+        url: platform.url,
+        catalog: platform.catalogUrl,
+        replayed: platform.replayed,
+      })
       const signal = await stopSignal()
       line({ level: 'info', event: 'draining', signal })
       await platform.close()

@@ -1,4 +1,4 @@
-/** What other engines may change of the tables that headwater writes (PROTOCOL.md §15): their rows and history, not what events mean. */
+/** What other engines may change of the tables that headwater writes (PROTOCOL.md §16): their rows and history, not what events mean. */
 import { isDeepStrictEqual } from 'node:util'
 import type { IcebergField } from '../../spec/iceberg-type.ts'
 import {

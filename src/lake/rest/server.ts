@@ -1,4 +1,4 @@
-/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §15), with bounded bodies and answers that never leave a doubt they need not. */
+/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §16), with bounded bodies and answers that never leave a doubt they need not. */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
