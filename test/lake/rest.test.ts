@@ -466,7 +466,7 @@ describe("headwater's own tables", () => {
     const before = await fieldsNow()
     expect(before.some(({ doc }) => doc !== undefined)).toBe(true)
     const extra = { id: 1_000_001, name: 'other', required: false, type: 'string' }
-    const bare = before.map(({ doc: _, ...field }) => field)
+    const bare = before.map((field) => ({ ...field, doc: undefined }))
     const fields = [...bare, extra]
     const reply = await post(`${own}/seen`, {
       updates: [

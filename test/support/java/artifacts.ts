@@ -10,8 +10,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg. */
-export type JarList = 'iceberg' | 'spark'
+/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg; Iceberg for Flink. */
+export type JarList = 'iceberg' | 'spark' | 'flink'
 
 const CENTRAL = 'https://repo.maven.apache.org/maven2'
 const DOWNLOADS = 6
@@ -75,9 +75,13 @@ async function download(url: string): Promise<Buffer> {
   }
 }
 
-/** Compiles `<name>.java` of this folder against a list of jars, once for each of its versions; answers the whole class path. */
-export async function compiled(name: string, list: JarList): Promise<string> {
-  const jars = await classPath(list)
+/** Compiles `<name>.java` of this folder against a list of jars and more, once for each of its versions; answers the whole class path. */
+export async function compiled(
+  name: string,
+  list: JarList,
+  more: readonly string[] = [],
+): Promise<string> {
+  const jars = [await classPath(list), ...more].join(path.delimiter)
   const source = path.join(here, `${name}.java`)
   const version = createHash('sha256')
     .update(await readFile(source))
@@ -105,6 +109,11 @@ export function startJava(
   return spawn('java', [...VM, ...options, '-cp', jars, main, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+}
+
+/** Packages that a program reaches into on Java 17, as options of the virtual machine. */
+export function opened(packages: readonly string[]): string[] {
+  return packages.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`)
 }
 
 /** Few threads and little memory: several of these run on a small machine. */
