@@ -30,6 +30,8 @@ export interface LakeCatalog {
   metadata(location: string): Promise<Result<Metadata>>
   view(location: string): Promise<Result<ViewMetadata>>
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>>
+  /** Makes the folder in which a client will write the manifests of a new table; not every client makes it. */
+  prepare(location: string): Promise<void>
   /** To be told when a commit to one of headwater's own tables has to be made again. */
   contended(): void
   /** Removes the objects of a table that was dropped, but none that another table names; answers how many went. */
@@ -145,6 +147,12 @@ export class Transactions implements LakeCatalog {
 
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>> {
     return this.#of.transact(edit, () => new Stage(this.#of))
+  }
+
+  async prepare(location: string): Promise<void> {
+    const { storage } = this.#of
+    // An object store has no folders.
+    if (storage.root.startsWith('file:')) await storage.spool(join(location, 'metadata'))
   }
 
   contended(): void {

@@ -72,6 +72,7 @@ export const createTable: Handler = async (service, call) => {
   }
   if (request['stage-create'] === true) {
     await check(service.lake.current)
+    await service.lake.prepare(metadata.location)
     return json({ metadata: metadataJson(metadata), config: {} })
   }
   const catalog = await change(service, async (base, stage) => {
