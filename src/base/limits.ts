@@ -151,6 +151,12 @@ export const limits = {
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
 
+  // doctor
+  /** Free bytes below which a data folder needs looking after. */
+  diskFreeBytesMin: 2_000_000_000,
+  /** How long a platform may take to answer the doctor, ms. */
+  doctorAnswerMsMax: 3000,
+
   // object stores
   /** Requests of one call, the first included; the pause between them doubles. */
   storageAttemptsMax: 4,
