@@ -47,12 +47,7 @@ export function encodeFrame(frame: Frame, durable: number): [Uint8Array, Uint8Ar
 }
 
 /** Writes a whole frame into `block` from `position` on, where it has room; answers where it ends. */
-export function writeFrame(
-  block: Buffer,
-  position: number,
-  frame: Frame,
-  durable: number,
-): number {
+export function writeFrame(block: Buffer, position: number, frame: Frame, durable: number): number {
   const metaAt = position + frameHeaderBytes
   const payloadAt = metaAt + frame.meta.byteLength
   const end = payloadAt + frame.payload.byteLength
