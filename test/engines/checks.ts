@@ -83,11 +83,19 @@ function isWhole({ type }: IcebergField): boolean {
   return type === 'int' || type === 'long'
 }
 
-/** One query over all columns of a table, whose only row has texts `c0`, `c1` …; `c0` counts the rows. */
+/** One query over all columns of a table, whose only row has texts `c0`, `c1` …, `d…` where they are fractions; `c0` counts the rows. */
 export function question(name: string, fields: readonly IcebergField[], dialect: Dialect): string {
-  const all = ['count(*)', ...fields.flatMap((field) => checks(field, dialect))]
-  const columns = all.map((each, i) => `${dialect.text(each)} as c${i}`)
+  const all = fields.flatMap((field) =>
+    checks(field, dialect).map((each) => ({ each, fraction: isFraction(field) })),
+  )
+  const columns = [{ each: 'count(*)', fraction: false }, ...all].map(
+    ({ each, fraction }, i) => `${dialect.text(each)} as ${fraction ? 'd' : 'c'}${i}`,
+  )
   return `select ${columns.join(', ')} from ${dialect.table(name)}`
+}
+
+function isFraction({ type }: IcebergField): boolean {
+  return typeof type === 'string' && /^(float|double|decimal)/.test(type)
 }
 
 /** Asks an engine for every table and expects what headwater says; answers how many tables had rows. */
@@ -109,12 +117,10 @@ export async function expectEveryTable(
 
 /** Fractions to nine digits, since sums of doubles depend on their order; no value and nothing summed are the same. */
 function plain(row: SqlRow): Record<string, string> {
-  const rounded = (value: unknown): string => {
-    if (value === null) return '0'
-    const text = String(value)
-    return /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text) && !/^-?\d+$/.test(text)
-      ? String(Number(Number(text).toPrecision(9)))
-      : text
-  }
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, rounded(value)]))
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => {
+      const text = value === null ? '0' : String(value)
+      return [name, name.startsWith('d') ? String(Number(Number(text).toPrecision(9))) : text]
+    }),
+  )
 }
