@@ -49,7 +49,8 @@ export async function startLake(folder: string, seed: number): Promise<EngineLak
   await new Promise((resolve) => setTimeout(resolve, 2500))
   const { complete } = await fleet.stop(20_000)
   if (!complete) throw new Error('the fleet did not get everything through')
-  const client = createClient<Pick<typeof specs, 'noted'>>({ url: platform.url })
+  const client = createClient<Pick<typeof specs, 'context' | 'noted'>>({ url: platform.url })
+  client.setContext({ app: 'test', app_version: '1', platform: 'web' })
   const note: EngineLake['note'] = async (events) => {
     for (const event of events) client.log('noted', event)
     if (!(await client.flush())) throw new Error('the events did not get through')
