@@ -33,6 +33,8 @@ export interface NamedFile {
 export interface LakeCatalog {
   /** Location of the warehouse. */
   readonly root: string
+  /** Folders beside it in which tables of other engines may lie. */
+  readonly locations: readonly string[]
   /** Key of the namespace of headwater's own tables. */
   readonly namespace: string
   /** The newest version. */
@@ -55,6 +57,7 @@ export interface LakeCatalog {
 export interface Transactor extends Ports {
   readonly clock: Clock
   readonly namespace: string
+  readonly locations?: readonly string[]
   catalog(): CatalogFile
   /** Headwater's own tables. */
   tables(): ReadonlyMap<string, Table>
@@ -157,6 +160,10 @@ export class Transactions implements LakeCatalog {
 
   get namespace(): string {
     return this.#of.namespace
+  }
+
+  get locations(): readonly string[] {
+    return this.#of.locations ?? []
   }
 
   get current(): CatalogFile {

@@ -20,10 +20,9 @@ export interface Locations {
   checkMetadata(of: { readonly properties: Readonly<Record<string, string>> }): void
 }
 
-/** `more` are folders beside the warehouse in which clients may put tables. */
-export function locationsOf(lake: LakeCatalog, more: readonly string[], random: Random): Locations {
+export function locationsOf(lake: LakeCatalog, random: Random): Locations {
   const warehouse = plain(lake.root)
-  const roots = [warehouse, ...more.map(plain)]
+  const roots = [warehouse, ...lake.locations.map(plain)]
   const reserved = [join(warehouse, 'catalog'), join(warehouse, lake.namespace)]
   const checkInside = (location: string): string => {
     const form = plain(location)
