@@ -133,6 +133,8 @@ export const limits = {
   // reading tables, whoever wrote them
   /** Bytes of one manifest, manifest list or deletion vector, unpacked. */
   metadataBytesMax: 256 * MiB,
+  /** Characters of the metadata of a table or view that other engines write. */
+  metadataCharsMax: 64 * MiB,
   /** Records of such a file and items of lists in it, all together. */
   metadataItemsMax: 20_000_000,
   /** Entries of manifests that are kept decoded. */

@@ -36,7 +36,6 @@ export async function openCatalogDoor(options: CatalogDoorOptions): Promise<Resu
     clock,
     random,
     tokens: catalog.tokens,
-    locations: catalog.locations,
     ledger: 'batches',
     onBug: (cause) => onFailure(asFailure(cause)),
   })

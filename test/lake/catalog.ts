@@ -50,6 +50,7 @@ export async function startCatalog(
       files: nodeFiles,
       clock,
       random: systemRandom,
+      locations: options.locations ?? [],
     }),
   )
   const bugs: unknown[] = []
@@ -58,7 +59,6 @@ export async function startCatalog(
     clock,
     random: systemRandom,
     tokens: options.tokens ?? {},
-    locations: options.locations ?? [],
     ledger: 'batches',
     onBug: (cause) => bugs.push(cause),
   })

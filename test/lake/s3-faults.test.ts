@@ -20,7 +20,7 @@ describe.skipIf(skipS3)('an object store behind a bad network', () => {
   let storage: Storage
   let objects = 0
   const fresh = (): string => join(storage.root, `object-${objects++}`)
-  const waits = { attempts: 3, connectMs: 1000, idleMs: 400, requestMs: 400 }
+  const waits = { attempts: 3, connectMs: 1000, idleMs: 1500, requestMs: 1500 }
   const open = (name: string, more: object = {}): Promise<Storage> =>
     s3Storage({
       root: 's3://lakes/lake',

@@ -19,8 +19,6 @@ export interface RestOptions {
   readonly random: Random
   /** Tokens by the name of their owner; none: everybody may write. */
   readonly tokens: Readonly<Record<string, Token>>
-  /** Locations beside the warehouse under which clients may put tables. */
-  readonly locations: readonly string[]
   /** Name of headwater's table whose rows nobody else may change. */
   readonly ledger: string
   /** Told of failures that are headwater's own fault. */
@@ -45,7 +43,7 @@ export function createRestCatalog(options: RestOptions): RestCatalogServer {
     random,
     counts,
     ledger: options.ledger,
-    locations: locationsOf(lake, options.locations, random),
+    locations: locationsOf(lake, random),
   })
   const server = http.createServer(
     {
