@@ -173,11 +173,7 @@ describe('down', () => {
 
 /** Ids of the processes but for one. */
 function othersOf(name: string): (state: ClusterState) => readonly number[] {
-  return ({ processes }) =>
-    processes
-      .filter((each) => each.name !== name)
-      .map(({ pid }) => pid)
-      .toSorted()
+  return ({ processes }) => processes.filter((each) => each.name !== name).map(({ pid }) => pid)
 }
 
 /** `address:port` of everything the processes listen on, from what the kernel says. */
