@@ -10,8 +10,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg. */
-export type JarList = 'iceberg' | 'spark'
+/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg. */
+export type JarList = 'iceberg' | 'kafka' | 'spark'
 
 const CENTRAL = 'https://repo.maven.apache.org/maven2'
 const DOWNLOADS = 6

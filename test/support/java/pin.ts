@@ -7,7 +7,7 @@ import path from 'node:path'
 
 const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
 
-for (const list of ['iceberg', 'spark']) {
+for (const list of ['iceberg', 'kafka', 'spark']) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-pin-'))
   const pom = path.join(import.meta.dirname, `${list}.pom.xml`)
   const to = [`-DoutputDirectory=${folder}`, '-Dmdep.useRepositoryLayout=true']
