@@ -1,9 +1,10 @@
 /** Splits a body into batches, and tells what cannot be read as one (PROTOCOL.md §2, §3). Pure: nothing is kept. */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { assert } from '../base/assert.ts'
-import type { ErrorCode } from '../base/errors.ts'
+import { error, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { looksPlain } from '../columns/plain-chunk.ts'
+import { failed, ok, type Result } from '../base/result.ts'
+import { looksPlain, plainType } from '../columns/plain-chunk.ts'
 
 export interface Header {
   readonly boot: string
@@ -74,6 +75,17 @@ export class BatchPart {
     return undefined
   }
 
+  /** Types that chunks say they are of, former names and unknown ones included. */
+  get types(): ReadonlySet<string> {
+    const types = new Set<string>()
+    for (const [i, { start, end, object }] of this.lines.entries()) {
+      const plain = object === undefined ? plainType(this.body, start, end)?.name : undefined
+      const type = plain ?? this.chunk(i)?.['type']
+      if (typeof type === 'string') types.add(type)
+    }
+    return types
+  }
+
   /** The objects of all chunk lines that can be read. */
   get chunks(): readonly JsonObject[] {
     const chunks: JsonObject[] = []
@@ -99,6 +111,15 @@ interface Line {
   readonly object: JsonObject | undefined
   readonly code: ErrorCode
   readonly message: string
+}
+
+/** The parts of a body that has some, and not too many. */
+export function readParts(body: Buffer): Result<readonly Part[]> {
+  const parts = splitBody(body)
+  if (parts.length === 0) return failed(error('body_empty', 'no line in the body'))
+  if (parts.length <= limits.bodyBatchesMax) return ok(parts)
+  const message = `${parts.length} batches in a body, at most ${limits.bodyBatchesMax} are allowed`
+  return failed(error('body_too_large', message))
 }
 
 type LineReader = (start: number, end: number) => Line | undefined

@@ -19,8 +19,8 @@ export interface RestOptions {
   readonly random: Random
   /** Tokens by the name of their owner; none: everybody may write. */
   readonly tokens: Readonly<Record<string, Token>>
-  /** Name of headwater's table whose rows nobody else may change. */
-  readonly ledger: string
+  /** Name of headwater's table whose rows nobody else may change; undefined where another engine lands them for it. */
+  readonly ledger: string | undefined
   /** Told of failures that are headwater's own fault. */
   readonly onBug: (cause: unknown) => void
 }
