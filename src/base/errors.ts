@@ -311,6 +311,25 @@ export const ERRORS = {
   query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),
   engine_failed: external(500, 'The engine could not write an epoch.', 'It is retried by itself.'),
 
+  // engine: Flink
+  flink_unavailable: external(
+    503,
+    'Flink cannot be reached or does not answer in time.',
+    'Check cluster.flink in headwater.config.ts, and that SQL Gateway and JobManager run.',
+  ),
+  flink_refused: user(
+    400,
+    'Flink refuses a statement or a request.',
+    'See what the message says; its log has the whole reason.',
+  ),
+  flink_invalid: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'The answer of Flink is not of the form that headwater knows.',
+    remedy: 'Use Flink 2.1, which headwater is built for.',
+  },
+
   // platform and cli
   config_invalid: user(400, 'The configuration is not valid.', 'Correct the option it names.'),
   project_missing: user(404, 'There is no headwater project here.', 'Run `npx headwater init`.'),
