@@ -61,6 +61,15 @@ export const limits = {
   /** Bytes read from a segment at once; a larger frame is read whole. */
   logReadBytes: 1 * MiB,
 
+  // records for a broker
+  /** Bytes of the value of one record, uncompressed. */
+  recordBytesMax: 8 * MiB,
+  /** Bytes of chunk lines above which a batch is divided into several records of a type. */
+  recordSplitBytes: 512 * KiB,
+  /** Rows and bytes of bodies that are checked in the same epoch before its memory is given back. */
+  scratchRowsMax: 50_000,
+  scratchBytesMax: 32 * MiB,
+
   // engine
   epochMs: 1000,
   /** Time between commits that writing takes its time for, at most. */
@@ -281,6 +290,11 @@ assert(limits.frameBytesMax <= limits.segmentBytes, 'every frame fits a segment'
 assert(
   limits.groupCommitBytesMax + limits.frameBytesMax <= limits.segmentBytes,
   'every group fits a segment',
+)
+assert(
+  // Quarantine keeps bytes as base64, and their context as JSON inside JSON.
+  2 * (limits.quarantineBytesMax + limits.headerBytesMax) < limits.recordBytesMax,
+  'what cannot be read fits a record',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
