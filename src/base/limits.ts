@@ -260,6 +260,37 @@ export const limits = {
   /** Time for a savepoint, and for a job to end. */
   flinkSavepointMsMax: 600_000,
 
+  // cluster
+  /** Artifacts fetched at once, requests for one, and the pause after the first, which doubles. */
+  downloadsMax: 6,
+  downloadAttemptsMax: 5,
+  downloadRetryMs: 500,
+  /** A download without a byte for so long is tried again. */
+  downloadIdleMsMax: 20_000,
+  /** A half-fetched file that nobody wrote to for so long belongs to nobody. */
+  downloadAbandonedMs: 60_000,
+  /** Time for the archive of Flink to arrive and be unpacked. */
+  distributionMsMax: 30 * 60 * 1000,
+  distributionPollMs: 500,
+  /** Time for a program that is only asked its version, or formats a broker's disk. */
+  commandMsMax: 60_000,
+  commandOutputCharsMax: 20_000,
+  clusterPortAttemptsMax: 200,
+  clusterBrokersMax: 9,
+  clusterTaskManagersMax: 64,
+  clusterSlotsMax: 64,
+  /** From the start of the processes until all of them answer. */
+  clusterReadyMsMax: 120_000,
+  clusterPollMs: 200,
+  /** Time for an answer to the question whether a process is ready. */
+  clusterProbeMsMax: 5000,
+  clusterProbeBytesMax: 1 * MiB,
+  /** Time for a process to end in order, and then to be gone. */
+  clusterStopMsMax: 20_000,
+  clusterKillMsMax: 10_000,
+  /** Time for another `up` or `down` of the same folder to end. */
+  clusterLockMsMax: 5 * 60 * 1000,
+
   // cli
   /** Bytes kept of what a program prints that `headwater dev` runs. */
   programOutputBytesMax: 64 * MiB,
@@ -310,6 +341,10 @@ assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch 
 assert(
   limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,
   'late days alone do not close an epoch',
+)
+assert(
+  limits.downloadIdleMsMax < limits.downloadAbandonedMs,
+  "a download that still runs is nobody else's",
 )
 assert(
   limits.completenessWindowMs < limits.completenessMemoryMs,
