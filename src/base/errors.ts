@@ -329,6 +329,16 @@ export const ERRORS = {
     summary: 'The answer of Flink is not of the form that headwater knows.',
     remedy: 'Use Flink 2.1, which headwater is built for.',
   },
+  deploy_refused: user(
+    409,
+    'What runs on Flink cannot be brought to what is wanted.',
+    'Do what the message says, then deploy again.',
+  ),
+  deploy_failed: external(
+    500,
+    'The new job does not work.',
+    'Correct what the message names, and deploy again; it says what runs meanwhile.',
+  ),
 
   // cluster
   java_missing: user(

@@ -259,6 +259,8 @@ export const limits = {
   flinkPollMsMax: 1000,
   /** Time for a savepoint, and for a job to end. */
   flinkSavepointMsMax: 600_000,
+  /** Deployments that are kept to go back to. */
+  flinkBundlesMax: 10,
 
   // cluster
   /** Artifacts fetched at once, requests for one, and the pause after the first, which doubles. */

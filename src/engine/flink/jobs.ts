@@ -87,6 +87,15 @@ export class JobManager {
     })
   }
 
+  /** URI of the folder where the checkpoints of all jobs are; undefined where Flink keeps none. */
+  async checkpointFolder(): Promise<Result<string | undefined>> {
+    const answer = await request(this.#ports, this.#endpoint, 'GET', '/jobmanager/config')
+    if (!answer.ok) return answer
+    const entries = objectsOf(answer.value['items'])
+    const folder = entries.find(({ key }) => FOLDERS.has(textOf(key)))
+    return ok(folder === undefined ? undefined : textOf(folder['value']))
+  }
+
   /** Why the job failed last, in Flink's words; undefined where it never has. */
   async lastFailure(id: string): Promise<Result<string | undefined>> {
     const answer = await this.#get(`/jobs/${id}/exceptions?maxExceptions=1`)
@@ -139,6 +148,12 @@ export class JobManager {
     return request(this.#ports, this.#endpoint, 'GET', path)
   }
 }
+
+/** Names that the setting of that folder has and had. */
+const FOLDERS: ReadonlySet<string> = new Set([
+  'execution.checkpointing.dir',
+  'state.checkpoints.dir',
+])
 
 /** States that a job does not leave. */
 export const ENDED: ReadonlySet<string> = new Set(['FINISHED', 'CANCELED', 'FAILED'])

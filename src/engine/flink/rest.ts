@@ -73,14 +73,13 @@ async function boundedText(response: Response): Promise<string | undefined> {
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** The JSON object of an answer; Flink answers some changes with nothing. */
+/** The JSON object of an answer; nothing, as Flink answers some changes, is an empty one, and a list is its member `items`. */
 function parse(text: string): JsonObject | undefined {
   if (text === '') return {}
   try {
-    const value = JSON.parse(text) as unknown
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as JsonObject)
-      : undefined
+    const value = JSON.parse(text) as Json
+    if (Array.isArray(value)) return { items: value as readonly Json[] }
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
