@@ -23,7 +23,9 @@ export function deploymentFingerprint(
   settings: Readonly<Record<string, string>>,
 ): string {
   const names = parts.map(({ name, fingerprint }) => [name, fingerprint])
-  return fingerprintOf(JSON.stringify([names, Object.entries(settings).sort()]))
+  return fingerprintOf(
+    JSON.stringify([names, Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))]),
+  )
 }
 
 /**
