@@ -5,6 +5,7 @@ import { error, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { looksPlain, plainType } from '../columns/plain-chunk.ts'
+import { BACKSLASH } from '../columns/plain.ts'
 
 export interface Header {
   readonly boot: string
@@ -191,7 +192,6 @@ function plainFinder(body: Buffer): (start: number, end: number) => boolean {
   }
 }
 
-const BACKSLASH = 0x5c
 /** How a member `boot` ends that has no escapes. Without its first quote, since quotes are frequent and the search stops at each. */
 const BOOT_END = Buffer.from('boot"')
 

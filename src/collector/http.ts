@@ -6,10 +6,10 @@ import http, {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../base/clock.ts'
-import { error, ERRORS, type HeadwaterError } from '../base/errors.ts'
+import { error, type HeadwaterError } from '../base/errors.ts'
 import { limits as defaults } from '../base/limits.ts'
 import type { Result } from '../base/result.ts'
-import { errorAnswer } from './answer.ts'
+import { errorAnswer, refusal } from './answer.ts'
 import { type BodyLimits, Deadlines, decodeBody, InFlight, readBody } from './body.ts'
 import type { Cors } from './cors.ts'
 import { clientAddress, type Enricher } from './enrich.ts'
@@ -276,12 +276,7 @@ class Door {
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, failure: HeadwaterError): void {
-    const later = ERRORS[failure.code].retry === 'later'
-    this.#answer(
-      request,
-      response,
-      errorAnswer(failure, later ? defaults.retryAfterSeconds : undefined),
-    )
+    this.#answer(request, response, refusal(failure))
   }
 
   #answer(

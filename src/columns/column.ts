@@ -168,8 +168,8 @@ export class IntColumn extends Column {
   }
 
   override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
-    const end = numbers.read(bytes, at, count)
-    if (end < 0 || numbers.length !== count) return -1
+    const end = numbers.readAll(bytes, at, count)
+    if (end < 0) return -1
     const { data } = this
     const { values } = numbers
     const [min, max] = [this.#min, this.#max]
@@ -233,8 +233,8 @@ export class LongColumn extends Column {
   }
 
   override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
-    const end = numbers.read(bytes, at, count)
-    if (end < 0 || numbers.length !== count) return -1
+    const end = numbers.readAll(bytes, at, count)
+    if (end < 0) return -1
     const { values } = numbers
     const [min, max] = [this.#min, this.#max]
     for (let i = 0; i < count; i++) {
@@ -280,8 +280,8 @@ export class DoubleColumn extends Column {
   }
 
   override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
-    const end = numbers.read(bytes, at, count)
-    if (end < 0 || numbers.length !== count) return -1
+    const end = numbers.readAll(bytes, at, count)
+    if (end < 0) return -1
     const { data } = this
     const { values } = numbers
     const [min, max] = [this.#min, this.#max]

@@ -59,7 +59,8 @@ export interface FileCount {
   late: number
 }
 
-const DAY_MICROS = 86_400_000_000
+/** Microseconds of a day. */
+export const DAY_MICROS = 86_400_000_000
 const NONE: readonly string[] = []
 
 /** The name under which a client sent a field, present before former; undefined when it did not. */

@@ -13,6 +13,7 @@ import type {
 import { numberAt } from './ledger-entry.ts'
 import type { HugeDecimalColumn } from './number-column.ts'
 import type { StringColumn } from './text-column.ts'
+import { decimalText } from '../spec/values.ts'
 
 /** JSON text of the value of a row; `null` where it has none. Valid until the column is reset. */
 export type ValueText = (row: number) => string
@@ -37,7 +38,7 @@ function presentText(column: Column): ValueText {
     case 'decimal':
       return column.storage === 'hugeint'
         ? hugeDecimalText(column as HugeDecimalColumn, type.scale)
-        : decimalText(column as LongColumn, type.scale)
+        : shortDecimalText(column as LongColumn, type.scale)
     case 'string':
     case 'enum':
     case 'json':
@@ -85,10 +86,11 @@ function doubleText(column: DoubleColumn): ValueText {
   }
 }
 
-function decimalText(column: LongColumn, scale: number): ValueText {
+function shortDecimalText(column: LongColumn, scale: number): ValueText {
   return (row) => {
     const near = numberAt(column, row)
-    return pointed(Number.isSafeInteger(near) ? `${near}` : `${bigAt(column, row)}`, scale)
+    const unscaled = Number.isSafeInteger(near) ? near : bigAt(column, row)
+    return `"${decimalText(unscaled, scale)}"`
   }
 }
 
@@ -96,16 +98,8 @@ function hugeDecimalText(column: HugeDecimalColumn, scale: number): ValueText {
   return (row) => {
     const { data } = column
     const unscaled = (data[row * 2 + 1]! << 64n) | BigInt.asUintN(64, data[row * 2]!)
-    return pointed(`${unscaled}`, scale)
+    return `"${decimalText(unscaled, scale)}"`
   }
-}
-
-/** A decimal string out of the digits of its unscaled value. */
-function pointed(unscaled: string, scale: number): string {
-  if (scale === 0) return `"${unscaled}"`
-  const minus = unscaled.startsWith('-')
-  const digits = (minus ? unscaled.slice(1) : unscaled).padStart(scale + 1, '0')
-  return `"${minus ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}"`
 }
 
 /** A string that repeats is quoted once. */

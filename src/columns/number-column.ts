@@ -28,8 +28,8 @@ export class DateColumn extends IntColumn {
 /** Microseconds since 1970 from milliseconds. */
 export class TimestampColumn extends LongColumn {
   override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
-    const end = numbers.read(bytes, at, count)
-    if (end < 0 || numbers.length !== count) return -1
+    const end = numbers.readAll(bytes, at, count)
+    if (end < 0) return -1
     for (let i = 0; i < count; i++) {
       const value = numbers.values[i]!
       if (!this.putOne(value === value ? value : null, row + i)) return -1

@@ -1,16 +1,21 @@
 /** Lands a chunk line straight from its bytes, all of it or nothing: what is not plain, or has an event that does not fit, is for `EventTable.add`. */
 import { limits } from '../base/limits.ts'
-import { type BatchRow, type EventRows, type EventTable, isFar, putExtra } from './events.ts'
-import { BACKSLASH, Numbers, QUOTE, standsAt } from './plain.ts'
+import {
+  type BatchRow,
+  DAY_MICROS,
+  type EventRows,
+  type EventTable,
+  isFar,
+  putExtra,
+} from './events.ts'
+import { BACKSLASH, COMMA, Numbers, QUOTE, standsAt } from './plain.ts'
 
 const TYPE = Buffer.from('{"type":"')
 const N = Buffer.from(',"n":')
 const AT = Buffer.from(',"at":')
 const WITHIN = Buffer.from(',"within":')
 const COLS = Buffer.from(',"cols":{')
-const COMMA = 0x2c
 const CLOSED = Buffer.from('}}')
-const DAY_MICROS = 86_400_000_000
 
 /** Whether a line may be a plain chunk. */
 export function looksPlain(bytes: Uint8Array, start: number): boolean {
@@ -72,12 +77,12 @@ export class PlainReader {
     let position = this.#n.read(bytes, at + N.length, most)
     if (position < 0 || !standsAt(bytes, position, AT)) return -1
     const { length } = this.#n
-    position = this.#at.read(bytes, position + AT.length, length)
-    if (position < 0 || this.#at.length !== length) return -1
+    position = this.#at.readAll(bytes, position + AT.length, length)
+    if (position < 0) return -1
     this.#within.length = 0
     if (standsAt(bytes, position, WITHIN)) {
-      position = this.#within.read(bytes, position + WITHIN.length, length)
-      if (position < 0 || this.#within.length !== length) return -1
+      position = this.#within.readAll(bytes, position + WITHIN.length, length)
+      if (position < 0) return -1
     }
     return standsAt(bytes, position, COLS) ? position + COLS.length : -1
   }

@@ -87,6 +87,12 @@ export class Numbers {
     return -1
   }
 
+  /** Reads an array of exactly `count` numbers and nulls at `at`; answers the position behind it, or -1. */
+  readAll(bytes: Uint8Array, at: number, count: number): number {
+    const end = this.read(bytes, at, count)
+    return this.length === count ? end : -1
+  }
+
   #grow(): Float64Array<ArrayBuffer> {
     const larger = new Float64Array(this.values.length * 2)
     larger.set(this.values)

@@ -5,6 +5,7 @@ import { errnoOf, type Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
 import { tooLarge } from './failure.ts'
+import { isPattern } from './places.ts'
 import { folderOf, type Storage, type StoredObject } from './storage.ts'
 
 export function localStorage(root: string, files: Files, random: Random): Storage {
@@ -116,8 +117,7 @@ class LocalStorage implements Storage {
   /** An engine would wait for a pipe for ever, and take a device for a file without end. */
   async local(location: string): Promise<string> {
     const file = pathOf(location)
-    // One name would stand for many files.
-    if (/[*?[]/.test(file)) throw error('unsupported', `${location} has a character of patterns.`)
+    if (isPattern(file)) throw error('unsupported', `${location} has a character of patterns.`)
     const regular = await this.#files.isRegular(file)
     if (regular === undefined) {
       throw Object.assign(new Error(`ENOENT: no such file, ${file}`), { code: 'ENOENT' })

@@ -36,6 +36,11 @@ export function isPart(part: string): boolean {
   return part !== '' && part !== '.' && part !== '..' && !part.includes('\0')
 }
 
+/** Whether engines would take a location for a pattern, and read many files by one name. */
+export function isPattern(location: string): boolean {
+  return /[*?[]/.test(location)
+}
+
 /** Storage that refuses (`location_refused`) to read or remove what lies outside of itself and `more` folders. */
 export function confined(storage: Storage, more: readonly string[]): Storage {
   const roots = [storage.root, ...more]

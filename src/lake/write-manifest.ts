@@ -1,7 +1,8 @@
 /** Makes manifests of entries: of files that a commit adds, and of live entries that it carries into other manifests. */
-import { error, HeadwaterError } from '../base/errors.ts'
+import { error } from '../base/errors.ts'
 import { type Random, uuid } from '../base/random.ts'
 import {
+  decoded,
   decodeManifest,
   encodeManifest,
   type ManifestEntry,
@@ -148,14 +149,8 @@ export async function readManifest(
   { path: location }: ManifestFile,
   storage: Storage,
 ): Promise<ManifestEntry[]> {
-  const bytes = await storage.read(location)
-  try {
-    return decodeManifest(bytes).filter(({ status }) => status !== 2)
-  } catch (cause) {
-    if (cause instanceof HeadwaterError) throw cause
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw error('lake_invalid', `${location}: ${message}.`, cause)
-  }
+  const entries = decoded(location, await storage.read(location), decodeManifest)
+  return entries.filter(({ status }) => status !== 2)
 }
 
 function headerOf(metadata: Metadata, specId: number, content: 0 | 1): ManifestHeader {

@@ -4,7 +4,7 @@ import { limits } from '../base/limits.ts'
 import { claimOf } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
 import { loadConfig, loadProject, type Project } from './project.ts'
-import { openProjectLake } from './project-lake.ts'
+import { openConfiguredLake } from './project-lake.ts'
 import type { Ports } from './storage.ts'
 import type { FullConfig } from './config.ts'
 
@@ -32,7 +32,7 @@ export async function examine(folder: string, ports: DoctorPorts): Promise<Findi
   findings.push(await room(data, ports))
   const metrics = await platformMetrics(config, ports)
   findings.push(...(metrics === undefined ? [silent(config)] : living(metrics, config)))
-  const lake = await openProjectLake(folder, ports)
+  const lake = await openConfiguredLake(configured.value, ports, true)
   if (!lake.ok) return [...findings, broken('lake', lake.error)]
   findings.push(...landed(lake.value, ports.clock.wall(), metrics))
   await lake.value.close()

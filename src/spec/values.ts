@@ -8,6 +8,15 @@ export function parseLong(text: string): bigint | undefined {
   return BigInt.asIntN(64, value) === value ? value : undefined
 }
 
+/** Decimal text with exactly `scale` digits behind the point, of a value in units of its last digit. */
+export function decimalText(unscaled: bigint | number, scale: number): string {
+  const text = String(unscaled)
+  if (scale === 0) return text
+  const minus = text.startsWith('-')
+  const digits = (minus ? text.slice(1) : text).padStart(scale + 1, '0')
+  return `${minus ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}
+
 /** Whether the text is padded base64 (RFC 4648 §4) and nothing else: exactly what encoding its bytes gives back. */
 export function isBase64(text: string): boolean {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return false

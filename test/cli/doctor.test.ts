@@ -1,12 +1,12 @@
 /** `headwater doctor` on projects that are well and on those that are not. */
 import { writeFileSync } from 'node:fs'
-import net from 'node:net'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import { nodeFiles } from '../../src/base/node/files.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { examine, type Finding } from '../../src/platform/index.ts'
+import { freePort } from '../support/ports.ts'
 import { headwater, startHeadwater, temporaryFolder, writeProject } from '../support/project.ts'
 
 const SPECS = 'examples/streaming/specs.ts'
@@ -16,14 +16,6 @@ beforeEach(() => {
   place = temporaryFolder('doctor')
 })
 afterEach(() => place.remove())
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function doctor(): Promise<{ code: number | null; findings: Finding[] }> {
   const { code, stdout } = await headwater(place.folder, ['doctor', '--json'])

@@ -9,7 +9,8 @@ import { nodeFiles } from '../../src/base/node/files.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { type ClusterPlatform, startClusterPlatform } from '../../src/platform/index.ts'
 import { expectInTopics } from '../support/collector.ts'
-import { firstCopies, freePorts, readTopics, startKafka, type TestKafka } from '../support/kafka.ts'
+import { firstCopies, readTopics, startKafka, type TestKafka } from '../support/kafka.ts'
+import { freePort } from '../support/ports.ts'
 import { projectOf, unwrap } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
 import { startWire, type Wire } from '../support/wire.ts'
@@ -20,7 +21,7 @@ let kafka: TestKafka
 let wire: Wire
 
 beforeAll(async () => {
-  const [front] = await freePorts(1)
+  const front = await freePort()
   let target = 0
   kafka = await startKafka(
     1,
@@ -29,7 +30,7 @@ beforeAll(async () => {
       return { 'advertised.listeners': `BROKER://127.0.0.1:${front}` }
     },
     async () => {
-      wire = await startWire(front!, target)
+      wire = await startWire(front, target)
     },
   )
 }, 120_000)

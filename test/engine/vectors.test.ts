@@ -21,6 +21,7 @@ import { eventTable } from '../../src/spec/tables.ts'
 import { lockAfter, specSet } from '../spec/support.ts'
 import { anyField, fittingValue } from '../support/arbitrary.ts'
 import { temporaryFolder } from '../support/project.ts'
+import { blobShown } from '../support/records.ts'
 
 const { folder, remove } = temporaryFolder('vectors')
 let duck: Duck
@@ -141,15 +142,6 @@ function timestampShown(ms: number): string {
     .replace(/0+$/, '')
     .replace(/[.:]$/, (end) => (end === ':' ? ':00' : ''))
   return `${day} ${seconds.length < 8 ? seconds.padEnd(8, '0') : seconds}+00`
-}
-
-/** As the binding writes it: a backslash of the value is not told from one of an escape. */
-function blobShown(bytes: Buffer): string {
-  return Array.from(bytes, (byte) => {
-    const character = String.fromCharCode(byte)
-    if (byte >= 32 && byte <= 126 && !`'"`.includes(character)) return character
-    return String.raw`\x` + byte.toString(16).toUpperCase().padStart(2, '0')
-  }).join('')
 }
 
 const aTable = fc.dictionary(fc.constantFrom('a', 'b', 'position', 'order'), anyField, {

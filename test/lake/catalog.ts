@@ -98,3 +98,14 @@ export async function request(
     body: text === '' ? undefined : parseExact(text),
   }
 }
+
+/** Updates by which a client makes a snapshot the newest of the main branch. */
+export const toMain = (snapshot: any): object[] => [
+  { action: 'add-snapshot', snapshot },
+  {
+    action: 'set-snapshot-ref',
+    'ref-name': 'main',
+    type: 'branch',
+    'snapshot-id': snapshot['snapshot-id'],
+  },
+]

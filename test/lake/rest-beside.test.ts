@@ -1,12 +1,12 @@
 /** Other engines commit while headwater does: nothing is lost on either side, through kill -9 too. */
 import { mkdirSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createClient } from '../../src/client/node.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { defineEvent, int, string } from '../../src/spec/index.ts'
 import { ask, landed, projectOf, start } from '../support/platform.ts'
+import { freePort } from '../support/ports.ts'
 import { sql, startHeadwater, temporaryFolder, writeProject } from '../support/project.ts'
 import { python, pythonIsThere } from '../support/python/python.ts'
 import { type Reply, request, startCatalog } from './catalog.ts'
@@ -204,14 +204,4 @@ async function expectAll(port: number, answered: readonly number[]): Promise<voi
     for (const name of Object.keys(body.metadata.properties)) found.add(name)
   }
   expect(answered.filter((i) => !found.has(`p${i}`))).toEqual([])
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }

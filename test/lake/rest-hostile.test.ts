@@ -22,7 +22,7 @@ import {
 import type { TableSchema } from '../../src/spec/iceberg-type.ts'
 import { ask, unwrap } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
-import { type Reply, startCatalog, type TestCatalog } from './catalog.ts'
+import { type Reply, startCatalog, type TestCatalog, toMain } from './catalog.ts'
 import { append, DAY_MS, writeRows } from './tables.ts'
 
 const { folder, remove } = temporaryFolder('rest-hostile')
@@ -159,16 +159,6 @@ function snapshotOf(metadata: any, lie: Lie = {}): any {
     ...lie.snapshot,
   }
 }
-
-const toMain = (snapshot: any): object[] => [
-  { action: 'add-snapshot', snapshot },
-  {
-    action: 'set-snapshot-ref',
-    'ref-name': 'main',
-    type: 'branch',
-    'snapshot-id': snapshot['snapshot-id'],
-  },
-]
 
 /** Places that are not a file of metadata inside the warehouse. */
 function wrongPlaces(at: string): Record<string, string> {

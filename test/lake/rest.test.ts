@@ -9,7 +9,7 @@ import { encodeManifestList } from '../../src/lake/manifest.ts'
 import { ROUTES } from '../../src/lake/rest/routes.ts'
 import { unwrap } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
-import { type Reply, request, startCatalog, type TestCatalog } from './catalog.ts'
+import { type Reply, request, startCatalog, type TestCatalog, toMain } from './catalog.ts'
 
 const { folder, remove } = temporaryFolder('rest')
 afterAll(remove)
@@ -79,16 +79,6 @@ function emptySnapshot(metadata: any, id: number, more: object = {}): object {
     ...more,
   }
 }
-
-const toMain = (snapshot: any): object[] => [
-  { action: 'add-snapshot', snapshot },
-  {
-    action: 'set-snapshot-ref',
-    'ref-name': 'main',
-    type: 'branch',
-    'snapshot-id': snapshot['snapshot-id'],
-  },
-]
 
 describe('what there is', () => {
   test('is told in the configuration, and all of it answers', async () => {

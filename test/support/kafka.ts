@@ -1,12 +1,14 @@
 /** Kafka for tests: brokers as processes on loopback that can be killed and started again, and a reader of their topics. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { Admin, Consumer } from '@platformatic/kafka'
-import { classPath } from './java/artifacts.ts'
+import { KAFKA_JARS } from '../../src/cluster/pins.ts'
+import { fetched } from './java/artifacts.ts'
+import { freePorts } from './ports.ts'
 
 const HOST = '127.0.0.1'
 const VM = ['-Xmx256m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
@@ -38,7 +40,7 @@ export async function startKafka(
   planned: () => Promise<void> = () => Promise.resolve(),
 ): Promise<TestKafka> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-kafka-'))
-  const jars = await classPath('kafka')
+  const jars = (await fetched(KAFKA_JARS)).join(path.delimiter)
   const ports = await freePorts(count * 2)
   const id = 'aGVhZHdhdGVyLXRlc3QtMQ'
   writeFileSync(path.join(folder, 'log4j2.properties'), LOGGING)
@@ -173,19 +175,6 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     await admin.close()
   }
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, HOST, resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 /** A record as it lies in a topic. */

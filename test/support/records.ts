@@ -78,7 +78,7 @@ function timestampShown(text: string): string {
 }
 
 /** As the binding writes it: a backslash of the value is not told from one of an escape. */
-function blobShown(bytes: Buffer): string {
+export function blobShown(bytes: Buffer): string {
   return Array.from(bytes, (byte) => {
     const character = String.fromCharCode(byte)
     if (byte >= 32 && byte <= 126 && !`'"`.includes(character)) return character

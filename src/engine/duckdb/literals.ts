@@ -2,8 +2,9 @@
 import type { Bound } from '../../lake/lake.ts'
 import { duckdbType } from '../../spec/duckdb-type.ts'
 import type { IcebergType } from '../../spec/iceberg-type.ts'
+import { decimalText } from '../../spec/values.ts'
 import { literal } from './parquet.ts'
-import { decimalText } from './value-text.ts'
+import { hexText } from './value-text.ts'
 
 /** SQL of a value as bounds are held; undefined for a type that has none. */
 export function boundSql(type: string, value: Bound): string | undefined {
@@ -28,18 +29,14 @@ export function boundSql(type: string, value: Bound): string | undefined {
     case 'string':
       return literal(value as string)
     case 'uuid':
-      return `CAST(from_hex('${hex(value)}') AS UUID)`
+      return `CAST(from_hex('${hexText(value as Uint8Array)}') AS UUID)`
     case 'binary':
-      return `from_hex('${hex(value)}')`
+      return `from_hex('${hexText(value as Uint8Array)}')`
   }
-  if (type.startsWith('fixed[')) return `from_hex('${hex(value)}')`
+  if (type.startsWith('fixed[')) return `from_hex('${hexText(value as Uint8Array)}')`
   const scale = /^decimal\(\d+, ?(\d+)\)$/.exec(type)?.[1]
   if (scale === undefined) return undefined
   return `CAST('${decimalText(value as bigint, Number(scale))}' AS ${duckdbType(type)})`
-}
-
-function hex(value: Bound): string {
-  return Buffer.from(value as Uint8Array).toString('hex')
 }
 
 function floatText(value: number): string {

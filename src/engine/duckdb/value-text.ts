@@ -1,6 +1,7 @@
 /** Values as DuckDB reads them out of text, and partition values as people read them. */
 import type { Bound } from '../../lake/lake.ts'
 import type { Transform } from '../../lake/transforms.ts'
+import { decimalText } from '../../spec/values.ts'
 
 /** Text that DuckDB casts to the value, bytes as hexadecimal digits; undefined for a type that has none. */
 export function boundText(type: string, value: Bound): string | undefined {
@@ -36,13 +37,6 @@ export function boundText(type: string, value: Bound): string | undefined {
 /** Bytes as hexadecimal digits. */
 export function hexText(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
-}
-
-export function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')
-  const whole = digits.slice(0, digits.length - scale)
-  const fraction = scale === 0 ? '' : `.${digits.slice(digits.length - scale)}`
-  return `${unscaled < 0n ? '-' : ''}${whole}${fraction}`
 }
 
 /** `YYYY-MM-DD`; undefined for a day that no calendar of JavaScript has. */

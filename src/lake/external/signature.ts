@@ -18,19 +18,20 @@ export interface AwsCredentials {
 }
 
 /** The credentials chain of AWS: environment, shared files, web identity, containers, instances. Fails by exception. */
-async function chain(): Promise<AwsCredentials> {
-  const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
-  provider ??= defaultProvider()
-  return provider()
+function chain(): () => Promise<AwsCredentials> {
+  let provider: (() => Promise<AwsCredentials>) | undefined
+  return async () => {
+    const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
+    provider ??= defaultProvider()
+    return provider()
+  }
 }
-
-let provider: (() => Promise<AwsCredentials>) | undefined
 
 /** Signs every request with what `credentials` has at the time; the libraries are loaded with the first one. */
 export function signed(
   scope: SigningScope,
   clock: Clock,
-  credentials: () => Promise<AwsCredentials> = chain,
+  credentials: () => Promise<AwsCredentials> = chain(),
 ): Authorizer {
   return {
     authorize: async ({ method, url, headers, body }) => {

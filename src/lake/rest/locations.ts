@@ -2,7 +2,7 @@
 import { error } from '../../base/errors.ts'
 import { type Random, uuid } from '../../base/random.ts'
 import { type CatalogFile, type Identifier, tablesOf } from '../catalog-file.ts'
-import { isInside, isPart, plainForm as plain } from '../places.ts'
+import { isInside, isPart, isPattern, plainForm as plain } from '../places.ts'
 import { join } from '../storage.ts'
 import { type LakeCatalog, METADATA_PATH } from '../transactions.ts'
 import { levelsOf } from './names.ts'
@@ -43,8 +43,7 @@ export function locationsOf(lake: LakeCatalog, random: Random): Locations {
     },
     checkInside: (location) => void checkInside(location),
     checkOwn: (location, table) => {
-      // An engine would read many files by one name.
-      if (/[*?[]/.test(location)) throw refused(location, 'it has a character of patterns')
+      if (isPattern(location)) throw refused(location, 'it has a character of patterns')
       if (isInside(table, location)) return
       const allowed = roots.some((root) => isInside(root, location))
       if (!allowed) throw refused(location, `it is not inside ${lake.root}`)

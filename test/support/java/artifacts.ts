@@ -12,10 +12,16 @@ import { promisify } from 'node:util'
 import { systemClock } from '../../../src/base/clock.ts'
 import { nodeFiles } from '../../../src/base/node/files.ts'
 import { systemRandom } from '../../../src/base/random.ts'
-import { fetchArtifacts, MAVEN_CENTRAL } from '../../../src/cluster/fetch.ts'
+import {
+  type Artifact,
+  fetchArtifacts,
+  type FetchPorts,
+  MAVEN_CENTRAL,
+} from '../../../src/cluster/fetch.ts'
+import { unwrap } from '../platform.ts'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg; Iceberg for Flink. */
-export type JarList = 'iceberg' | 'kafka' | 'spark' | 'flink'
+/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg; Iceberg for Flink. */
+export type JarList = 'iceberg' | 'spark' | 'flink'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
@@ -38,16 +44,24 @@ export async function classPath(list: JarList): Promise<string> {
     const [sha256, name] = line.split(' ')
     return sha256 === undefined || name === undefined ? [] : [{ sha256, name }]
   })
+  return (await fetched(artifacts)).join(path.delimiter)
+}
+
+/** Paths of artifacts of Maven Central, each fetched where the cache, or another `folder`, does not have it. Throws when a checksum is wrong. */
+export async function fetched(
+  artifacts: readonly Artifact[],
+  folder: string = path.join(cacheFolder(), 'maven'),
+): Promise<readonly string[]> {
   const repository = process.env['HEADWATER_MAVEN_URL'] ?? MAVEN_CENTRAL
-  const options = { repository, folder: path.join(cacheFolder(), 'maven') }
-  const fetched = await fetchArtifacts(artifacts, options, {
-    files: nodeFiles,
-    clock: systemClock,
-    random: systemRandom,
-    request: fetch,
-  })
-  if (!fetched.ok) throw fetched.error
-  return fetched.value.join(path.delimiter)
+  return unwrap(await fetchArtifacts(artifacts, { repository, folder }, FETCH_PORTS))
+}
+
+/** What the cluster's own fetching works with. */
+export const FETCH_PORTS: FetchPorts = {
+  files: nodeFiles,
+  clock: systemClock,
+  random: systemRandom,
+  request: fetch,
 }
 
 /** Compiles `<name>.java` of this folder against a list of jars and more, once for each of its versions; answers the whole class path. */

@@ -1,26 +1,23 @@
 /** Trino as a server of its own on loopback, with no connector but Iceberg's: the archives that its maintainers put on Maven Central. */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
-import { createWriteStream, globSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { globSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import path from 'node:path'
-import { Readable, Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import type { SqlEngine, SqlRow } from '../script.ts'
-import { cacheFolder } from './artifacts.ts'
+import { freePort } from '../ports.ts'
+import { cacheFolder, fetched } from './artifacts.ts'
 
 const run = promisify(execFile)
 
 const VERSION = '476'
-const CENTRAL = 'https://repo.maven.apache.org/maven2/io/trino'
 const SERVER = {
-  name: `trino-server-core/${VERSION}/trino-server-core-${VERSION}.tar.gz`,
+  name: `io/trino/trino-server-core/${VERSION}/trino-server-core-${VERSION}.tar.gz`,
   sha256: '0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158',
 }
 const ICEBERG = {
-  name: `trino-iceberg/${VERSION}/trino-iceberg-${VERSION}.zip`,
+  name: `io/trino/trino-iceberg/${VERSION}/trino-iceberg-${VERSION}.zip`,
   sha256: '99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c',
 }
 const JAVA_MIN = 24
@@ -144,13 +141,11 @@ async function distribution(): Promise<string> {
   const home = path.join(work, 'home')
   await mkdir(home, { recursive: true })
   try {
-    const [server, iceberg] = [path.join(work, 'server.tar.gz'), path.join(work, 'iceberg.zip')]
-    await download(SERVER, server)
-    await download(ICEBERG, iceberg)
-    await run('tar', ['-xzf', server, '-C', home, '--strip-components=1'])
+    const [server, iceberg] = await fetched([SERVER, ICEBERG], work)
+    await run('tar', ['-xzf', server!, '-C', home, '--strip-components=1'])
     await rm(path.join(home, 'plugin'), { recursive: true })
     await mkdir(path.join(home, 'plugin'))
-    await run('jar', ['xf', iceberg], { cwd: path.join(home, 'plugin') })
+    await run('jar', ['xf', iceberg!], { cwd: path.join(home, 'plugin') })
     const [plugin] = await readdir(path.join(home, 'plugin'))
     await rename(path.join(home, 'plugin', plugin!), path.join(home, 'plugin/iceberg'))
     // Another process may have been first; its files are the same.
@@ -159,29 +154,4 @@ async function distribution(): Promise<string> {
     await rm(work, { recursive: true, force: true })
   }
   return folder
-}
-
-async function download(archive: typeof SERVER, file: string): Promise<void> {
-  const response = await fetch(`${CENTRAL}/${archive.name}`)
-  if (!response.ok || response.body === null) throw new Error(`${archive.name}: ${response.status}`)
-  const hash = createHash('sha256')
-  const hashed = new Transform({
-    transform: (part: Buffer, _encoding, done) => {
-      hash.update(part)
-      done(null, part)
-    },
-  })
-  await pipeline(Readable.fromWeb(response.body as never), hashed, createWriteStream(file))
-  const found = hash.digest('hex')
-  if (found !== archive.sha256) throw new Error(`${archive.name} has the SHA-256 ${found}`)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
