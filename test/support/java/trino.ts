@@ -76,6 +76,7 @@ export async function startTrino(folder: string, lake: string): Promise<SqlEngin
   const child = spawn(javaOfTrino()!, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
   try {
     await started(child)
+    await ready(url)
   } catch (cause) {
     child.kill('SIGKILL')
     throw cause
@@ -107,6 +108,20 @@ function started(child: ChildProcess): Promise<void> {
     child.stderr!.on('data', look)
     child.once('close', (code) => reject(new Error(`Trino ended with ${code}: ${text}`)))
   })
+}
+
+/** A server that has started may not count itself among those that run queries yet. */
+async function ready(url: string): Promise<void> {
+  const since = Date.now()
+  for (;;) {
+    try {
+      await query(url, 'select count(*) from system.runtime.nodes')
+      return
+    } catch (cause) {
+      if (Date.now() - since > START_MS_MAX) throw cause
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
 }
 
 interface Page {
