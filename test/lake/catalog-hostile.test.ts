@@ -157,7 +157,7 @@ describe.each(kinds)('a %s file', (_kind, text, parse) => {
           const all = placesOf(value)
           const [own, key] = all[at % all.length]!
           if (to === undefined) delete own[key]
-          else own[key] = to
+          else own[key] = structuredClone(to)
         }
         read(parse, Buffer.from(stringifyExact(value)))
       }),

@@ -462,7 +462,7 @@ describe('hostile metadata', () => {
           const all = places(value)
           const [own, key] = all[at % all.length]!
           if (to === undefined) delete own[key]
-          else own[key] = to
+          else own[key] = structuredClone(to)
         }
         const read = parseMetadata(stringifyExact(value), 'file:///lake/x.json')
         if (read.ok) {
