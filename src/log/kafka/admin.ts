@@ -16,7 +16,6 @@ export function topicAdmin(admin: Admin, prefix: string): TopicAdmin {
       const topics = [...partitions].map(([topic, count]) => ({
         name: topicName(prefix, topic),
         count,
-        assignments: [],
       }))
       await unless('INVALID_PARTITIONS', admin.createPartitions({ topics }))
     },
