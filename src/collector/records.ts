@@ -5,7 +5,7 @@ import type { Column } from '../columns/column.ts'
 import { Epoch, type Schemas } from '../columns/epoch.ts'
 import type { EventRows } from '../columns/events.ts'
 import { type ValueText, valueText } from '../columns/json-values.ts'
-import { numberAt } from '../columns/ledger-entry.ts'
+import { numberAt, typesOf } from '../columns/ledger-entry.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { StreamRecord } from '../log/records.ts'
 import { ENVELOPE } from '../spec/envelope.ts'
@@ -101,12 +101,12 @@ export class RecordMaker {
     const rows: StreamRecord[] = []
     const ctx = `"ctx":{${members(scratch.context, row)}}`
     let constant: string | undefined
-    for (const name of this.#typesOf(part)) {
-      const groups = groupsOf(epoch, name, row, texts)
-      if (groups.length === 0) continue
+    for (const { type, landed } of typesOf(epoch.batches, row)) {
+      if (landed === 0) continue
+      const groups = groupsOf(epoch, type, row, texts)
       constant ??= `${members(scratch.constant, row)},"fingerprint":${fingerprint},${ctx}`
       for (const [index, some] of partsOf(groups, part.header, chunkBytes)) {
-        rows.push(record(`events.${name}`, eventsValue(some, index, constant)))
+        rows.push(record(`events.${type}`, eventsValue(some, index, constant)))
       }
     }
     for (let i = held; i < epoch.quarantine.rows; i++) {
@@ -131,16 +131,6 @@ export class RecordMaker {
     writeUnreadable(table, bytes, problem, facts)
     const value = `{"v":1,${members(quarantine, table.rows - 1)}}`
     return { topic: 'quarantine', key: null, value: Buffer.from(value), time: facts.received }
-  }
-
-  /** Present names of the types that chunks of a batch claim to be of, each once. */
-  #typesOf({ chunks }: BatchPart): Set<string> {
-    const types = new Set<string>()
-    for (const { type } of chunks) {
-      const name = typeof type === 'string' ? this.#names.get(type) : undefined
-      if (name !== undefined) types.add(name)
-    }
-    return types
   }
 
   /** Room for a batch; what was read before is forgotten from time to time. */
