@@ -23,6 +23,10 @@ const READY_MS_MAX = 60_000
 export interface TestBroker {
   /** `host:port`. */
   readonly address: string
+  /** Process id of the one that runs. */
+  readonly pid: number
+  /** Folder of its records. */
+  readonly data: string
   /** Ends it as a crash would. */
   kill(): Promise<void>
   /** Starts it again with the same data on the same port; ready when this resolves. */
@@ -140,6 +144,10 @@ function broker(
   const output = path.join(folder, `broker-${i + 1}.log`)
   return {
     address: `${HOST}:${port}`,
+    data: settings['log.dirs']!,
+    get pid() {
+      return child!.pid!
+    },
     format: async (id, scram) => {
       mkdirSync(settings['log.dirs']!, { recursive: true })
       const tool = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', file]
