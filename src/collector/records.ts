@@ -4,7 +4,7 @@ import { limits } from '../base/limits.ts'
 import type { Column } from '../columns/column.ts'
 import { Epoch, type Schemas } from '../columns/epoch.ts'
 import type { EventRows } from '../columns/events.ts'
-import { type ValueText, valueText } from '../columns/json-values.ts'
+import { presentText, type ValueText } from '../columns/json-values.ts'
 import { numberAt, typesOf } from '../columns/ledger-entry.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { StreamRecord } from '../log/records.ts'
@@ -25,9 +25,10 @@ export interface BatchRecords {
   readonly ledger: StreamRecord
 }
 
-/** A column with the reader of its values. */
+/** A column with the reader of values that are not null. */
 interface Readable {
-  readonly name: string
+  /** Its name and a colon, as JSON. */
+  readonly key: string
   readonly column: Column
   readonly text: ValueText
 }
@@ -163,7 +164,7 @@ export class RecordMaker {
 }
 
 function readable(name: string, column: Column): Readable {
-  return { name: JSON.stringify(name), column, text: valueText(column) }
+  return { key: `${JSON.stringify(name)}:`, column, text: presentText(column) }
 }
 
 function readables(table: TableBuffer, names: readonly string[]): Readable[] {
@@ -173,9 +174,10 @@ function readables(table: TableBuffer, names: readonly string[]): Readable[] {
 /** Members of a JSON object: the values of a row that are not null. */
 function members(columns: readonly Readable[], row: number): string {
   let text = ''
-  for (const { name, column, text: value } of columns) {
+  for (const { key, column, text: value } of columns) {
     if (column.isNull(row)) continue
-    text += `${text === '' ? '' : ','}${name}:${value(row)}`
+    if (text !== '') text += ','
+    text += key + value(row)
   }
   return text
 }
@@ -277,10 +279,14 @@ function sparseMember(
 function arrayMember(groups: readonly Group[], pick: (texts: RowTexts) => Readable): string {
   let values = ''
   for (const { texts, rows } of groups) {
-    const { text } = pick(texts)
-    for (const row of rows) values += `${values === '' ? '' : ','}${text(row)}`
+    const { column, text } = pick(texts)
+    const nulls = column.valid !== undefined
+    for (const row of rows) {
+      if (values !== '') values += ','
+      values += nulls && column.isNull(row) ? 'null' : text(row)
+    }
   }
-  return `${pick(groups[0]!.texts).name}:[${values}]`
+  return `${pick(groups[0]!.texts).key}[${values}]`
 }
 
 /** JSON text of the latest event time. */
