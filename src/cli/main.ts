@@ -8,6 +8,7 @@ import { compactCommand } from './compact.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
+import { sizeCommand } from './size.ts'
 import { sqlCommand } from './sql.ts'
 import { tablesCommand } from './tables.ts'
 import { version } from './version.ts'
@@ -34,6 +35,7 @@ for (const make of [
   tablesCommand,
   compactCommand,
   clusterCommand,
+  sizeCommand,
   initCommand,
 ]) {
   const command = make()
