@@ -104,5 +104,3 @@ export const CONSTANTS = {
     from: 'Amazon S3; prefixes are split as load grows',
   },
 } as const satisfies Record<string, Constant>
-
-export type ConstantName = keyof typeof CONSTANTS
