@@ -1,15 +1,16 @@
 /** Takes bodies: tells repeats from new batches, appends to the log, lands the rows, and answers once all of it is durable. */
 import { crc32 } from 'node:zlib'
-import { error, ERRORS, type HeadwaterError } from '../base/errors.ts'
+import { error, type HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Result } from '../base/result.ts'
 import type { Epoch, Schemas } from '../columns/epoch.ts'
 import type { Appended, Frame, Log, StoredFrame } from '../log/log.ts'
-import { batchesAnswer, errorAnswer } from './answer.ts'
+import { batchesAnswer, errorAnswer, refusal } from './answer.ts'
 import { type BatchIdentity, Boots, Fingerprints } from './boots.ts'
-import { type BatchPart, bootWords, type BytesPart, splitBody } from './decode.ts'
+import { type BatchPart, bootWords, type BytesPart, readParts, splitBody } from './decode.ts'
 import type { Intake, IntakeAnswer, RequestFacts } from './intake.ts'
 import {
+  eventNames,
   landBatch,
   landDuplicate,
   landRefused,
@@ -20,7 +21,7 @@ import {
   type TimeRange,
 } from './land.ts'
 import { Ledger } from './ledger.ts'
-import { writeQuarantined } from './quarantine.ts'
+import { writeUnreadable } from './quarantine.ts'
 import type { IntakeCounts } from './counts.ts'
 
 /** Where rows go: the open epoch for batches received on a day, undefined while the engine is too far behind. */
@@ -99,12 +100,9 @@ export class Admission implements Intake {
 
   async take(body: Uint8Array, facts: RequestFacts): Promise<IntakeAnswer> {
     const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-    const parts = splitBody(buffer)
-    if (parts.length === 0) return errorAnswer(error('body_empty', 'no line in the body'))
-    if (parts.length > limits.bodyBatchesMax) {
-      const message = `${parts.length} batches in a body, at most ${limits.bodyBatchesMax} are allowed`
-      return errorAnswer(error('body_too_large', message))
-    }
+    const split = readParts(buffer)
+    if (!split.ok) return errorAnswer(split.error)
+    const parts = split.value
     const meta = this.#metaOf(facts)
     const outcomes: Outcome[] = []
     let last: Appended | undefined
@@ -287,14 +285,7 @@ export class Admission implements Intake {
     problem: NonNullable<Meta['bytes']>,
     facts: RequestFacts,
   ): void {
-    writeQuarantined(ground.epoch.quarantine, {
-      received: facts.received,
-      source: facts.source,
-      events: problem.events,
-      reason: problem.code,
-      message: problem.message,
-      bytes,
-    })
+    writeUnreadable(ground.epoch.quarantine, bytes, problem, facts)
     ground.epoch.rows += 1
   }
 
@@ -340,11 +331,6 @@ function waits(ground: Ground, arrival: Pick<Arrival, 'part' | 'facts'>): boolea
   return ground.epoch.lateFiles >= limits.epochLateFilesMax && opensLateFile(ground, arrival)
 }
 
-function refusal(failure: HeadwaterError): IntakeAnswer {
-  const { retry } = ERRORS[failure.code]
-  return errorAnswer(failure, retry === 'later' ? limits.retryAfterSeconds : undefined)
-}
-
 function identityOf(part: BatchPart): { seq: number; first: number; count: number } {
   const { seq, first, count } = part.header
   return { seq, first, count }
@@ -352,14 +338,4 @@ function identityOf(part: BatchPart): { seq: number; first: number; count: numbe
 
 function unloggedKey({ boot, seq }: { boot: string; seq: number }): string {
   return `${boot}.${seq}`
-}
-
-/** Event type, old names included → its current name. */
-function eventNames({ specs }: Schemas): Map<string, string> {
-  const names = new Map<string, string>()
-  for (const [name, spec] of specs.events) {
-    names.set(name, name)
-    for (const old of spec.was ?? []) names.set(old, name)
-  }
-  return names
 }

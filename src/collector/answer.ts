@@ -1,5 +1,5 @@
 /** The answers of the collector, as JSON text (PROTOCOL.md §8, §9). */
-import type { HeadwaterError } from '../base/errors.ts'
+import { ERRORS, type HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { IntakeAnswer } from './intake.ts'
 import type { Outcome } from './land.ts'
@@ -35,4 +35,10 @@ export function errorAnswer(failure: HeadwaterError, retryAfterSeconds?: number)
   return retryAfterSeconds === undefined
     ? { status: entry.status, body }
     : { status: entry.status, body, retryAfterSeconds }
+}
+
+/** The answer to a body that was not taken; with Retry-After where sending again will help. */
+export function refusal(failure: HeadwaterError): IntakeAnswer {
+  const { retry } = ERRORS[failure.code]
+  return errorAnswer(failure, retry === 'later' ? limits.retryAfterSeconds : undefined)
 }

@@ -1,7 +1,8 @@
 /** Splits a body into batches, and tells what cannot be read as one (PROTOCOL.md §2, §3). Pure: nothing is kept. */
 import { isAscii, isUtf8 } from 'node:buffer'
-import type { ErrorCode } from '../base/errors.ts'
+import { error, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { failed, ok, type Result } from '../base/result.ts'
 
 export interface Header {
   readonly boot: string
@@ -51,6 +52,15 @@ interface Line {
   readonly object: Readonly<Record<string, unknown>> | undefined
   readonly code: ErrorCode
   readonly message: string
+}
+
+/** The parts of a body that has some, and not too many. */
+export function readParts(body: Buffer): Result<readonly Part[]> {
+  const parts = splitBody(body)
+  if (parts.length === 0) return failed(error('body_empty', 'no line in the body'))
+  if (parts.length <= limits.bodyBatchesMax) return ok(parts)
+  const message = `${parts.length} batches in a body, at most ${limits.bodyBatchesMax} are allowed`
+  return failed(error('body_too_large', message))
 }
 
 /** The parts of a body, in order; they cover every line of it. */

@@ -1,7 +1,7 @@
 /** Lands one batch in an epoch: rows, ledger and quarantine, every number accounted for. The same for live and replayed batches. */
 import type { ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Epoch } from '../columns/epoch.ts'
+import type { Epoch, Schemas } from '../columns/epoch.ts'
 import { type BatchRow, type Chunk, isLate, type Rejected } from '../columns/events.ts'
 import { bootZero } from '../columns/ledger-entry.ts'
 import type { BatchPart } from './decode.ts'
@@ -47,6 +47,16 @@ export interface Ground {
   /** Event type, old names included → its current name. */
   readonly names: ReadonlyMap<string, string>
   readonly times: TimeRange
+}
+
+/** Event type, old names included → its current name. */
+export function eventNames({ specs }: Pick<Schemas, 'specs'>): ReadonlyMap<string, string> {
+  const names = new Map<string, string>()
+  for (const [name, spec] of specs.events) {
+    names.set(name, name)
+    for (const old of spec.was ?? []) names.set(old, name)
+  }
+  return names
 }
 
 /** How far from its receipt an event may claim to have happened (PROTOCOL.md §6). */

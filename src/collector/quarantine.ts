@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { TableBuffer } from '../columns/table.ts'
+import type { RequestFacts } from './intake.ts'
 
 /** One row of the quarantine. */
 export interface Quarantined {
@@ -46,6 +47,17 @@ export function writeQuarantined(table: TableBuffer, entry: Quarantined): void {
     table.set('bytes', row, entry.bytes.slice(0, limits.quarantineBytesMax))
     table.set('bytes_total', row, entry.bytes.length)
   }
+}
+
+/** Writes bytes that could not be read as a batch. */
+export function writeUnreadable(
+  table: TableBuffer,
+  bytes: Uint8Array,
+  problem: { readonly code: ErrorCode; readonly message: string; readonly events: number },
+  { received, source }: RequestFacts,
+): void {
+  const { code: reason, message, events } = problem
+  writeQuarantined(table, { received, source, events, reason, message, bytes })
 }
 
 /** A name that a client chose, made safe to store: bounded, and with replacement characters where it is not Unicode. */

@@ -92,7 +92,8 @@ function typed<T extends Column>(column: Column | undefined, type: new (...args:
   return column
 }
 
-function numberAt({ data }: LongColumn, row: number): number {
+/** A long of a column as a number; exact up to 2^53. */
+export function numberAt({ data }: LongColumn, row: number): number {
   return data[row * 2 + 1]! * 4294967296 + (data[row * 2]! >>> 0)
 }
 

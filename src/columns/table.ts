@@ -73,12 +73,14 @@ export class TableBuffer implements RowSet {
     return row
   }
 
-  /** Writes one value; the caller has made sure that it fits. */
+  /** Writes one value; the caller has made sure that it fits, and of a string that it is well formed. */
   set(name: string, row: number, value: unknown): void {
     if (value === null || value === undefined) return
     const column = this.column(name)
     column.truncate(row, row + 1)
-    if (!column.putOne(value, row)) {
+    // What headwater keeps of others, such as the payload of a quarantined event, may be longer than one value of an event.
+    if (typeof value === 'string' && column instanceof StringColumn) column.set(row, value)
+    else if (!column.putOne(value, row)) {
       assert(false, `${this.schema.name}.${name} takes ${JSON.stringify(value)}`)
     }
   }

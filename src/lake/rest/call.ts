@@ -27,7 +27,7 @@ export interface Service {
   readonly locations: Locations
   readonly counts: RestCounts
   /** Name of headwater's table whose rows nobody else may change. */
-  readonly ledger: string
+  readonly ledger: string | undefined
 }
 
 export interface Call {

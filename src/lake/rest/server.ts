@@ -21,8 +21,8 @@ export interface RestOptions {
   readonly tokens: Readonly<Record<string, Token>>
   /** Locations beside the warehouse under which clients may put tables. */
   readonly locations: readonly string[]
-  /** Name of headwater's table whose rows nobody else may change. */
-  readonly ledger: string
+  /** Name of headwater's table whose rows nobody else may change; undefined where another engine lands them for it. */
+  readonly ledger: string | undefined
   /** Told of failures that are headwater's own fault. */
   readonly onBug: (cause: unknown) => void
 }
