@@ -101,7 +101,7 @@ function loadOf(options: SizeOptions): Load {
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 }
 
 /** `5M` is 5,000,000. */
-function amount(text: string): number {
+export function amount(text: string): number {
   const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kMGT]?)$/.exec(text) ?? []
   const value = Number(digits) * UNITS[unit]!
   if (Number.isFinite(value) && value > 0) return value

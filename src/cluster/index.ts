@@ -10,3 +10,4 @@ export { type ClusterStatus, clusterStatus, type ProcessStatus } from './status.
 export { type ClusterSize, type ClusterState, readState } from './state.ts'
 export { CONSTANTS } from './constants.ts'
 export { DEFAULT_LOAD, type Load, type Plan, planFor } from './size.ts'
+export { type Deployed, type DeployedTopic, manifestFiles } from './manifests/index.ts'
