@@ -168,6 +168,21 @@ export const ERRORS = {
     remedy: 'Restore the segment from a copy, or see `headwater repair`.',
   },
   frame_too_large: user(413, 'A frame is over the limit.', 'Send smaller batches.'),
+  broker_unavailable: external(
+    503,
+    'Kafka does not acknowledge records.',
+    'Check cluster.kafka.brokers and the brokers; it goes on by itself.',
+  ),
+  broker_refused: external(
+    503,
+    'Kafka does not let the collector in, or not write.',
+    'Correct cluster.kafka.tls or cluster.kafka.sasl, or what Kafka grants; it goes on by itself.',
+  ),
+  topics_missing: user(
+    404,
+    'Topics are missing, and headwater is not to make them.',
+    'Make them, or set cluster.kafka.manageTopics.',
+  ),
 
   // lake
   commit_conflict: external(409, 'Another writer committed first.', 'It is retried by itself.'),

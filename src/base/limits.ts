@@ -70,6 +70,33 @@ export const limits = {
   scratchRowsMax: 50_000,
   scratchBytesMax: 32 * MiB,
 
+  // broker
+  /** Producers side by side, each with one request under way, so that one slow partition does not hold up all others. */
+  brokerLanes: 4,
+  /** Bytes of records in one request, unless a single one has more. */
+  brokerRequestBytes: 1 * MiB,
+  /** Bytes of records that wait for their acknowledgement; over it 429. */
+  brokerPendingBytesMax: 128 * MiB,
+  /** How long records wait for others that go with them, unless the configuration says otherwise. */
+  brokerLingerMs: 5,
+  brokerLingerMsMax: 1000,
+  /** Time for records to be acknowledged, with all that is tried. */
+  brokerDeliveryMsMax: 12_000,
+  brokerConnectMsMax: 3000,
+  brokerRequestMsMax: 4000,
+  /** How often the client tries again with the same sequence numbers, and the pause before. */
+  brokerRetriesMax: 2,
+  brokerRetryMs: 150,
+  brokerRetryMsMax: 1000,
+  /** How often brokers that failed are asked whether they can be written to. */
+  brokerProbeMs: 1000,
+  /** How long it is believed which broker leads a partition, unless it fails. */
+  brokerMetadataMs: 60_000,
+  brokerCausesMax: 100,
+  brokerTopicsAtOnce: 100,
+  /** Rounds of looking at the topics and changing them. */
+  brokerTopicRoundsMax: 30,
+
   // engine
   epochMs: 1000,
   /** Time between commits that writing takes its time for, at most. */
@@ -328,6 +355,16 @@ assert(
   // Quarantine keeps bytes as base64, and their context as JSON inside JSON.
   2 * (limits.quarantineBytesMax + limits.headerBytesMax) < limits.recordBytesMax,
   'what cannot be read fits a record',
+)
+assert(limits.brokerRequestBytes <= limits.recordBytesMax, 'a request of records fits a topic')
+assert(
+  limits.recordBytesMax < limits.brokerPendingBytesMax,
+  'the largest record fits what may wait for the broker',
+)
+assert(
+  // The client makes a retry at 0 or 1 one without end, where sequence numbers are used.
+  limits.brokerRetriesMax > 1 && limits.brokerRequestMsMax < limits.brokerDeliveryMsMax,
+  'delivery has time for more than one request',
 )
 assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector takes client batches')
 assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')

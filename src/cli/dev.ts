@@ -7,16 +7,18 @@ import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import {
+  type ClusterPlatform,
   loadProject,
   type Platform,
   type Project,
+  startClusterPlatform,
   startPlatform,
   writeLock,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { type Program, startProgram } from './program.ts'
 import { stopSignal } from './signals.ts'
-import { Watch } from './watch.ts'
+import { type CommitSeen, Watch } from './watch.ts'
 
 interface DevOptions {
   readonly run?: string | false
@@ -51,16 +53,16 @@ export function devCommand(): Command {
 async function dev(project: Project, script: string | undefined): Promise<void> {
   const stopped = stopSignal()
   let watch: Watch | undefined
-  const platform = orThrow(
-    await startPlatform({
-      project,
-      files: nodeFiles,
-      clock: systemClock,
-      random: systemRandom,
-      development: true,
-      onCommit: (report) => watch?.committed(report),
-    }),
-  )
+  const options = {
+    project,
+    files: nodeFiles,
+    clock: systemClock,
+    random: systemRandom,
+    development: true,
+    onCommit: (report: CommitSeen) => watch?.committed(report),
+  }
+  const start = project.config.cluster === undefined ? startPlatform : startClusterPlatform
+  const platform = orThrow<Platform | ClusterPlatform>(await start(options))
   const program = script === undefined ? undefined : runBeside(script, platform, project)
   watch = new Watch({
     platform,
@@ -68,7 +70,7 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
     out: process.stdout,
     // Seen from where the user is.
     data: path.relative('.', project.data) || '.',
-    notice: () => programNotice(script, program, project),
+    notice: () => programNotice(script, program, project) ?? topicNotice(platform),
   })
   watch.start()
   await stopped
@@ -93,7 +95,11 @@ function scriptOf({ folder, config }: Project, named: DevOptions['run']): string
 
 const OUTPUT = 'run.log'
 
-function runBeside(script: string, platform: Platform, { data, config }: Project): Program {
+function runBeside(
+  script: string,
+  platform: Pick<Platform, 'url'>,
+  { data, config }: Project,
+): Program {
   const [key] = Object.values(config.keys)
   return startProgram({
     script,
@@ -118,6 +124,14 @@ function programNotice(
   if (ended === undefined)
     return { text: `${name} is logging, its output is in ${output}`, bad: false }
   return { text: `${name} ${ended} (its output is in ${output})`, bad: true }
+}
+
+/** What topics differ in, where records go to some. */
+function topicNotice(
+  platform: Platform | ClusterPlatform,
+): { readonly text: string; readonly bad: boolean } | undefined {
+  const differences = 'topics' in platform ? platform.topics.differences : []
+  return differences.length === 0 ? undefined : { text: differences.join('; '), bad: true }
 }
 
 function withPort(project: Project, port: number | undefined): Project {

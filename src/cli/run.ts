@@ -4,7 +4,15 @@ import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import { loadProject, startPlatform } from '../platform/index.ts'
+import {
+  type ClusterPlatform,
+  loadProject,
+  type Platform,
+  type PlatformOptions,
+  type Project,
+  startClusterPlatform,
+  startPlatform,
+} from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { stopSignal } from './signals.ts'
 
@@ -18,24 +26,41 @@ export function runCommand(): Command {
       if (!project.locked) {
         throw error('lock_outdated', `${project.folder} is not as its lockfile says.`)
       }
-      const platform = orThrow(
-        await startPlatform({
-          project,
-          files: nodeFiles,
-          clock: systemClock,
-          random: systemRandom,
-          development: false,
-          onFailure: ({ code, detail }) => line({ level: 'error', event: 'epoch', code, detail }),
-          onMaintenanceFailure: (table, { code, detail }) =>
-            line({ level: 'warn', event: 'maintenance', table, code, detail }),
-        }),
-      )
-      line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })
+      const { config } = project
+      const platform =
+        config.cluster === undefined ? await embedded(project) : await clustered(project)
       const signal = await stopSignal()
       line({ level: 'info', event: 'draining', signal })
       await platform.close()
-      line({ level: 'info', event: 'closed', version: platform.lake.state.version })
+      line({ level: 'info', event: 'closed', version: platform.lake?.state.version })
     })
+}
+
+const PORTS = { files: nodeFiles, clock: systemClock, random: systemRandom, development: false }
+
+async function embedded(project: Project): Promise<Platform> {
+  const platform = orThrow(await startPlatform({ project, ...PORTS, ...reports() }))
+  line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })
+  return platform
+}
+
+async function clustered(project: Project): Promise<ClusterPlatform> {
+  const platform = orThrow(await startClusterPlatform({ project, ...PORTS, ...reports() }))
+  const { created, changed, differences } = platform.topics
+  if (created.length + changed.length > 0) {
+    line({ level: 'info', event: 'topics', created, changed })
+  }
+  for (const detail of differences) line({ level: 'warn', event: 'topic', detail })
+  line({ level: 'info', event: 'ready', url: platform.url, catalog: platform.catalogUrl })
+  return platform
+}
+
+function reports(): Pick<PlatformOptions, 'onFailure' | 'onMaintenanceFailure'> {
+  return {
+    onFailure: ({ code, detail }) => line({ level: 'error', event: 'epoch', code, detail }),
+    onMaintenanceFailure: (table, { code, detail }) =>
+      line({ level: 'warn', event: 'maintenance', table, code, detail }),
+  }
 }
 
 function line(fields: Readonly<Record<string, unknown>>): void {

@@ -1,5 +1,6 @@
 /** Follows a running platform and draws it: a live screen on a terminal, a line now and then elsewhere. */
 import type { Clock } from '../base/clock.ts'
+import type { Lake } from '../lake/index.ts'
 import type { Platform } from '../platform/index.ts'
 import { grouped, printable } from './text-table.ts'
 import { viewLines, type ViewState } from './view.ts'
@@ -19,7 +20,10 @@ export interface Screen {
 }
 
 export interface WatchOptions {
-  readonly platform: Pick<Platform, 'url' | 'counts' | 'lake' | 'ready'>
+  readonly platform: Pick<Platform, 'url' | 'counts' | 'ready'> & {
+    /** Undefined where another process keeps it. */
+    readonly lake: Lake | undefined
+  }
   readonly clock: Clock
   readonly out: Screen
   /** The data folder, as the user would name it. */
@@ -122,7 +126,7 @@ export class Watch {
   #state(): ViewState {
     const { platform, clock, notice } = this.#options
     const { counts, lake, url } = platform
-    const tables = [...lake.state.tables.values()]
+    const tables = [...(lake?.state.tables.values() ?? [])]
     return {
       url,
       seconds: (clock.monotonic() - this.#started) / 1000,
@@ -132,7 +136,7 @@ export class Watch {
       batches: counts.batches,
       duplicates: counts.duplicates,
       freshness: quantiles(this.#freshness),
-      commits: lake.state.version,
+      commits: lake?.state.version ?? 0,
       lakeBytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
       tables: tables.map(({ name, rows }) => ({ name, rows, added: this.#added.get(name) ?? 0 })),
       reasons: topReasons(platform),
@@ -145,8 +149,8 @@ export class Watch {
 
   /** Three queries that work on any project, short enough to be pasted from a narrow terminal; one on the table with most rows. */
   #queries(): string[] {
-    const { tables } = this.#options.platform.lake.state
-    const events = [...tables.values()].filter(({ name }) => !SYSTEM_TABLES.has(name))
+    const tables = this.#options.platform.lake?.state.tables.values() ?? []
+    const events = [...tables].filter(({ name }) => !SYSTEM_TABLES.has(name))
     const [most] = events.sort((a, b) => b.rows - a.rows)
     return [
       `npx headwater sql "select type, count(*) from events group by all"`,

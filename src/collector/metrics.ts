@@ -1,5 +1,6 @@
 /** The metrics of a process in Prometheus' text format. Hot paths count in plain numbers; they are copied when they are scraped. */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { SinkCounts } from '../log/records.ts'
 import type { IntakeCounts } from './counts.ts'
 
 /** What the door counts. */
@@ -44,6 +45,8 @@ export interface MetricsOptions {
   readonly door: DoorCounts
   /** Undefined where the lake is maintained elsewhere. */
   readonly maintenance: MaintenanceReading | undefined
+  /** Undefined where records go to no broker. */
+  readonly broker: SinkCounts | undefined
   readonly gauges: readonly Reading[]
   readonly tables: readonly TableReading[]
 }
@@ -51,7 +54,7 @@ export interface MetricsOptions {
 export function createMetrics(options: MetricsOptions): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { intake, door, maintenance } = options
+  const { intake, door, maintenance, broker } = options
   const counters: Reading[] = [
     { name: 'batches_total', help: 'Batches that arrived.', read: () => intake.batches },
     {
@@ -76,6 +79,7 @@ export function createMetrics(options: MetricsOptions): Registry {
       read: () => door.decodedBytes,
     },
     ...(maintenance === undefined ? [] : maintenanceCounters(maintenance)),
+    ...(broker === undefined ? [] : brokerCounters(broker)),
   ]
   for (const { name, help, read } of counters) {
     const counter = new Counter({ name: `headwater_${name}`, help, registers: [registry] })
@@ -88,6 +92,21 @@ export function createMetrics(options: MetricsOptions): Registry {
     const help = 'Jobs of maintenance that were done.'
     labelled(registry, 'maintenance_jobs_total', help, 'kind', maintenance.jobs)
   }
+  if (broker !== undefined) {
+    const help = 'Groups of records that were not acknowledged in time, by reason.'
+    labelled(registry, 'broker_failures_total', help, 'reason', broker.failures)
+  }
+  breakDown(registry, intake, door)
+  for (const { name, help, read } of options.gauges) {
+    const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
+    collecting(gauge, () => gauge.set(read()))
+  }
+  for (const reading of options.tables) byTable(registry, reading)
+  return registry
+}
+
+/** Counts by status, reason or field. */
+function breakDown(registry: Registry, intake: IntakeCounts, door: DoorCounts): void {
   labelled(registry, 'responses_total', 'Answers by status.', 'status', door.responses)
   labelled(
     registry,
@@ -110,12 +129,6 @@ export function createMetrics(options: MetricsOptions): Registry {
     'field',
     intake.unknown,
   )
-  for (const { name, help, read } of options.gauges) {
-    const gauge = new Gauge({ name: `headwater_${name}`, help, registers: [registry] })
-    collecting(gauge, () => gauge.set(read()))
-  }
-  for (const reading of options.tables) byTable(registry, reading)
-  return registry
 }
 
 function byTable(registry: Registry, { name, help, read }: TableReading): void {
@@ -141,6 +154,19 @@ function maintenanceCounters(counts: MaintenanceReading): Reading[] {
     counter('bytes_read', 'Bytes of files that it replaced.', () => counts.bytesRead),
     counter('bytes_written', 'Bytes of files that it wrote.', () => counts.bytesWritten),
     counter('removed', 'Objects without a name that were removed.', () => counts.removed),
+  ]
+}
+
+function brokerCounters(counts: SinkCounts): Reading[] {
+  const counter = (name: string, help: string, read: () => number): Reading => ({
+    name: `broker_${name}_total`,
+    help,
+    read,
+  })
+  return [
+    counter('records', 'Records that the broker acknowledged.', () => counts.records),
+    counter('bytes', 'Bytes of these, uncompressed.', () => counts.bytes),
+    counter('requests', 'Groups of records that were sent.', () => counts.requests),
   ]
 }
 

@@ -6,14 +6,16 @@ import { errnoOf } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import {
+  type CatalogLake,
   createRestCatalog,
+  type Lake,
   type LakeCatalog,
   type RestCatalogServer,
   type RestCounts,
 } from '../lake/index.ts'
 import type { Project } from './project.ts'
 
-export interface CatalogDoorOptions {
+interface CatalogDoorOptions {
   readonly project: Project
   readonly clock: Clock
   readonly random: Random
@@ -28,7 +30,19 @@ export interface CatalogDoor {
   close(): Promise<void>
 }
 
-export async function openCatalogDoor(options: CatalogDoorOptions): Promise<Result<CatalogDoor>> {
+/** The REST catalog of a lake that is its own; undefined where there is none, or it is not wanted. */
+export async function openOwnCatalog(
+  options: Omit<CatalogDoorOptions, 'lake' | 'onFailure'> & {
+    readonly onFailure?: CatalogDoorOptions['onFailure']
+  },
+  lake: Lake | CatalogLake,
+): Promise<Result<CatalogDoor | undefined>> {
+  if (!('catalog' in lake) || !options.project.config.catalog.enabled) return ok(undefined)
+  const onFailure = options.onFailure ?? ((): void => {})
+  return openCatalogDoor({ ...options, lake: lake.catalog, onFailure })
+}
+
+async function openCatalogDoor(options: CatalogDoorOptions): Promise<Result<CatalogDoor>> {
   const { project, clock, random, lake, onFailure } = options
   const { catalog, http } = project.config
   const server = createRestCatalog({
@@ -37,7 +51,8 @@ export async function openCatalogDoor(options: CatalogDoorOptions): Promise<Resu
     random,
     tokens: catalog.tokens,
     locations: catalog.locations,
-    ledger: 'batches',
+    // In cluster mode Flink lands the rows of the ledger as well.
+    ledger: project.config.cluster === undefined ? 'batches' : undefined,
     onBug: (cause) => onFailure(asFailure(cause)),
   })
   try {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { error } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import { cluster } from './cluster-config.ts'
 
 const http = z
   .strictObject({
@@ -316,6 +317,9 @@ export const configSchema = z.strictObject({
   maintenance: maintenance.describe('What keeps tables fast: fewer files, less history.'),
   history: history.describe('How long one can read the past.'),
   enrich: enrich.describe('What is looked up about a request.'),
+  cluster: cluster
+    .optional()
+    .describe('Kafka and Flink in place of log and engine; none: everything in this process.'),
   dev: dev.describe('Development.'),
 })
 

@@ -1,4 +1,5 @@
 /** What the command line and embedding programs use of the platform. */
+export { type ClusterPlatform, startClusterPlatform } from './cluster.ts'
 export { type Config, type FullConfig, optionDocs, readConfig } from './config.ts'
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'

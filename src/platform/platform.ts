@@ -5,7 +5,6 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import type { Schemas } from '../columns/epoch.ts'
 import { Admission } from '../collector/admit.ts'
 import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
@@ -19,11 +18,12 @@ import {
   knownBatches,
   recentEntries,
 } from '../engine/index.ts'
-import { type CatalogLake, type Lake, type Maintainer, publishViews } from '../lake/index.ts'
+import type { Lake, Maintainer } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
-import { type CatalogDoor, openCatalogDoor } from './catalog.ts'
+import { type CatalogDoor, openOwnCatalog } from './catalog.ts'
+import { declareTables } from './declare-tables.ts'
 import { openDoor, type Door } from './door.ts'
-import { eventsView } from './events-view.ts'
+import { completeReading, embeddedGauges } from './gauges.ts'
 import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
@@ -84,7 +84,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     corrupt: (raw, facts, detail) => admission.corrupt(raw, facts, detail),
     ready,
   }
-  const catalog = await catalogOf(options, lake)
+  const catalog = await openOwnCatalog(options, lake)
   if (!catalog.ok) {
     await closeCore(core.value)
     return catalog
@@ -93,14 +93,18 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     ...options,
     intake,
     counts,
-    admission,
-    completeness,
-    freshness,
-    log,
-    lake,
-    catalog: catalog.value?.counts,
     maintenance: maintainer?.counts,
-    engineFailure: () => runner.failure,
+    broker: undefined,
+    gauges: embeddedGauges({
+      admission,
+      completeness,
+      freshness,
+      log,
+      lake,
+      catalog: catalog.value?.counts,
+      engineFailure: () => runner.failure,
+    }),
+    tables: [completeReading(lake)],
   })
   if (!door.ok) {
     await catalog.value?.close()
@@ -122,16 +126,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   })
 }
 
-/** The REST catalog of a lake that is its own; undefined where there is none. */
-async function catalogOf(
-  options: PlatformOptions,
-  lake: Lake | CatalogLake,
-): Promise<Result<CatalogDoor | undefined>> {
-  if (!('catalog' in lake) || !options.project.config.catalog.enabled) return ok(undefined)
-  const onFailure = options.onFailure ?? ((): void => {})
-  return openCatalogDoor({ ...options, lake: lake.catalog, onFailure })
-}
-
 /** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
 async function openCore(
   options: PlatformOptions,
@@ -142,10 +136,8 @@ async function openCore(
   const schemas = schemasOf(project)
   const lake = await openConfiguredLake(project, options, false)
   if (!lake.ok) return lake
-  const created = await createTables(lake.value, schemas)
-  if (!created.ok) return closing(lake.value, created.error)
-  const published = await publishEvents(lake.value, schemas, options)
-  if (!published.ok) return closing(lake.value, published.error)
+  const declared = await declareTables(lake.value, schemas, options)
+  if (!declared.ok) return closing(lake.value, declared.error)
   const log = await openFileLog({
     directory: path.join(project.data, 'log'),
     files,
@@ -201,23 +193,6 @@ async function openCore(
     maintainer,
     replayed: replayed.value,
   })
-}
-
-async function createTables(lake: Lake, schemas: Schemas): Promise<Result<unknown>> {
-  const tables = [...schemas.events.values(), schemas.batches, schemas.quarantine]
-  return lake.commit({ schemas: tables, appends: new Map(), offset: lake.state.offset })
-}
-
-/** The view of all events, where the lake is its own catalog. */
-async function publishEvents(
-  lake: Lake | CatalogLake,
-  schemas: Schemas,
-  ports: PlatformOptions,
-): Promise<Result<void>> {
-  const view = eventsView(schemas)
-  return 'catalog' in lake && view !== undefined
-    ? publishViews(lake.catalog, [view], ports)
-    : ok(undefined)
 }
 
 async function recover(

@@ -41,6 +41,7 @@ const dependencies: Readonly<Record<string, string>> = {
   '@duckdb/node-api': 'the engine: SQL and Parquet',
   '@duckdb/node-bindings': 'the engine without a copy: vectors are filled in place',
   '@ip-location-db/geo-whois-asn-country-mmdb': 'country and network of an address, public domain',
+  '@platformatic/kafka': 'records for Kafka, in TypeScript throughout',
   bowser: 'device and browser of a user agent',
   'cli-table3': 'tables on a terminal, wide characters included',
   commander: 'commands, options and their help',

@@ -14,8 +14,8 @@ import { nodeFiles } from '../../../src/base/node/files.ts'
 import { systemRandom } from '../../../src/base/random.ts'
 import { fetchArtifacts, MAVEN_CENTRAL } from '../../../src/cluster/fetch.ts'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; Spark SQL with Iceberg. */
-export type JarList = 'iceberg' | 'spark'
+/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg. */
+export type JarList = 'iceberg' | 'kafka' | 'spark'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
