@@ -326,6 +326,35 @@ export const ERRORS = {
   query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),
   engine_failed: external(500, 'The engine could not write an epoch.', 'It is retried by itself.'),
 
+  // engine: Flink
+  flink_unavailable: external(
+    503,
+    'Flink cannot be reached or does not answer in time.',
+    'Check cluster.flink in headwater.config.ts, and that SQL Gateway and JobManager run.',
+  ),
+  flink_refused: user(
+    400,
+    'Flink refuses a statement or a request.',
+    'See what the message says; its log has the whole reason.',
+  ),
+  flink_invalid: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'The answer of Flink is not of the form that headwater knows.',
+    remedy: 'Use Flink 2.1, which headwater is built for.',
+  },
+  deploy_refused: user(
+    409,
+    'What runs on Flink cannot be brought to what is wanted.',
+    'Do what the message says, then deploy again.',
+  ),
+  deploy_failed: external(
+    500,
+    'The new job does not work.',
+    'Correct what the message names, and deploy again; it says what runs meanwhile.',
+  ),
+
   // cluster
   java_missing: user(
     404,

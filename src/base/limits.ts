@@ -275,6 +275,20 @@ export const limits = {
   /** When it is looked for again, if a snapshot named it. */
   garbageAgainMs: 60 * 60 * 1000,
 
+  // engine: Flink
+  /** Time for one request to gateway or JobManager, its answer included. */
+  flinkRequestMsMax: 60_000,
+  flinkAnswerBytesMax: 64 * MiB,
+  /** Time for a statement: planning of all parts, or submission of a job. */
+  flinkStatementMsMax: 300_000,
+  flinkRowsMax: 10_000,
+  flinkPollMsMin: 20,
+  flinkPollMsMax: 1000,
+  /** Time for a savepoint, and for a job to end. */
+  flinkSavepointMsMax: 600_000,
+  /** Deployments that are kept to go back to. */
+  flinkBundlesMax: 10,
+
   // cluster
   /** Artifacts fetched at once, requests for one, and the pause after the first, which doubles. */
   downloadsMax: 6,
