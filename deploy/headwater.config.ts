@@ -24,6 +24,18 @@ const config: Config = {
       // On Kubernetes, Strimzi makes the topics of deploy/kubernetes/topics.yaml.
       manageTopics: env['KUBERNETES_SERVICE_HOST'] === undefined,
     },
+    flink: {
+      gateway: env['HEADWATER_GATEWAY'] ?? 'http://127.0.0.1:8083',
+      rest: env['HEADWATER_JOBMANAGER'] ?? 'http://127.0.0.1:8081',
+      ...(env['HEADWATER_PLANS'] === undefined ? {} : { plans: env['HEADWATER_PLANS'] }),
+      catalog: {
+        uri: env['HEADWATER_CATALOG'] ?? 'http://127.0.0.1:8643',
+        properties:
+          env['HEADWATER_CATALOG_TOKEN'] === undefined
+            ? {}
+            : { token: env['HEADWATER_CATALOG_TOKEN'] },
+      },
+    },
   },
 }
 

@@ -5,15 +5,17 @@ import {
   type Deployed,
   ENVIRONMENT,
   FLINK_IMAGE,
+  FLINK_USER,
   GATEWAY_PORT,
   HEADWATER_IMAGE,
   type Manifest,
+  REST_PORT,
 } from './deployment.ts'
 import { clusterSettings, flinkProperties, gatewayArguments } from './flink.ts'
 
 const SHARED = '/data'
 /** Flink's image drops its rights to this user, and all of them write to one folder. */
-const USER = '9999:9999'
+const USER = `${FLINK_USER}:${FLINK_USER}`
 
 /** Secrets are for a machine that nobody else reaches. */
 const CATALOG_TOKEN = 'a-token-for-one-machine-only'
@@ -35,6 +37,8 @@ export function composeManifest(deployed: Deployed): Manifest {
     [ENVIRONMENT.catalog]: `http://lake:${catalogPort}`,
     [ENVIRONMENT.catalogToken]: CATALOG_TOKEN,
     [ENVIRONMENT.gateway]: `http://gateway:${GATEWAY_PORT}`,
+    [ENVIRONMENT.jobManager]: `http://jobmanager:${REST_PORT}`,
+    [ENVIRONMENT.plans]: `${SHARED}/plans`,
   }
   const begun = { kafka: { condition: 'service_healthy' }, shared: DONE }
   return {
@@ -122,7 +126,12 @@ function flinkServices(deployed: Deployed): Manifest {
   const lines = Object.entries(settings).map(([name, value]) => `${name}: ${value}\n`)
   const environment = { FLINK_PROPERTIES: lines.join('') }
   return {
-    jobmanager: { ...flink, command: ['jobmanager'], environment, ports: ['127.0.0.1:8081:8081'] },
+    jobmanager: {
+      ...flink,
+      command: ['jobmanager'],
+      environment,
+      ports: [`127.0.0.1:${REST_PORT}:${REST_PORT}`],
+    },
     taskmanager: {
       ...flink,
       command: ['taskmanager'],

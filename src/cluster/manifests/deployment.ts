@@ -23,7 +23,7 @@ export interface Deployed {
 }
 
 /** A document of YAML, before it is text. */
-export type Manifest = Readonly<Record<string, unknown>>
+export type Manifest = object
 
 /** Environment of every process of headwater: `headwater.config.ts` reads it. */
 export const ENVIRONMENT = {
@@ -36,6 +36,8 @@ export const ENVIRONMENT = {
   catalogToken: 'HEADWATER_CATALOG_TOKEN',
   catalog: 'HEADWATER_CATALOG',
   gateway: 'HEADWATER_GATEWAY',
+  jobManager: 'HEADWATER_JOBMANAGER',
+  plans: 'HEADWATER_PLANS',
 } as const
 
 export const FLINK_IMAGE = 'headwater-flink'
@@ -43,3 +45,8 @@ export const HEADWATER_IMAGE = 'headwater'
 /** Port of Flink's metrics. */
 export const METRICS_PORT = 9249
 export const GATEWAY_PORT = 8083
+export const REST_PORT = 8081
+/** User of Flink's image. */
+export const FLINK_USER = 9999
+/** Where compiled plans lie, which `headwater deploy` and the Gateway see alike. */
+export const PLANS = '/plans'

@@ -1,11 +1,16 @@
 /** Flink by its Kubernetes operator: a session cluster that survives its JobManager, and the SQL Gateway that jobs are submitted by. */
+import type { IDeployment } from 'kubernetes-models/apps/v1'
+import type { IPersistentVolumeClaim } from 'kubernetes-models/v1'
 import { FLINK_SETTINGS } from '../flink-settings.ts'
 import {
   type Deployed,
   FLINK_IMAGE,
+  FLINK_USER,
   GATEWAY_PORT,
   type Manifest,
   METRICS_PORT,
+  PLANS,
+  REST_PORT,
 } from './deployment.ts'
 
 export function flinkName({ name }: Pick<Deployed, 'name'>): string {
@@ -76,6 +81,7 @@ export function flinkManifests(deployed: Deployed): Manifest[] {
         },
       },
     },
+    plansClaim(deployed),
     gatewayDeployment(deployed, secrets),
     {
       apiVersion: 'v1',
@@ -89,7 +95,24 @@ export function flinkManifests(deployed: Deployed): Manifest[] {
   ]
 }
 
-function gatewayDeployment(deployed: Deployed, envFrom: readonly unknown[]): Manifest {
+/** Names of the claim of the folder that the Gateway and `headwater deploy` share. */
+export function plansName({ name }: Pick<Deployed, 'name'>): string {
+  return `${name}-plans`
+}
+
+function plansClaim(deployed: Deployed): IPersistentVolumeClaim {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: plansName(deployed) },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  }
+}
+
+function gatewayDeployment(
+  deployed: Deployed,
+  envFrom: { secretRef: { name: string } }[],
+): IDeployment {
   const app = gatewayName(deployed)
   const probe = { httpGet: { path: '/v3/info', port: 'http' } }
   return {
@@ -102,6 +125,8 @@ function gatewayDeployment(deployed: Deployed, envFrom: readonly unknown[]): Man
       template: {
         metadata: { labels: { app } },
         spec: {
+          securityContext: { fsGroup: FLINK_USER },
+          volumes: [{ name: 'plans', persistentVolumeClaim: { claimName: plansName(deployed) } }],
           containers: [
             {
               name: 'gateway',
@@ -112,6 +137,7 @@ function gatewayDeployment(deployed: Deployed, envFrom: readonly unknown[]): Man
               ],
               envFrom,
               ports: [{ name: 'http', containerPort: GATEWAY_PORT }],
+              volumeMounts: [{ name: 'plans', mountPath: PLANS }],
               readinessProbe: { ...probe, periodSeconds: 5 },
               livenessProbe: { ...probe, initialDelaySeconds: 30, failureThreshold: 6 },
               resources: {
@@ -139,7 +165,7 @@ export function gatewayArguments(): string[] {
 
 /** Where the Gateway finds the JobManager. */
 export function flinkProperties(host: string): string {
-  return `rest.address: ${host}\nrest.port: 8081\n`
+  return `rest.address: ${host}\nrest.port: ${REST_PORT}\n`
 }
 
 /** For a Prometheus that finds its targets by annotations. */

@@ -1,12 +1,20 @@
 /** headwater on Kubernetes: one process that keeps the lake, any number of collectors before it, and the job that deploys the landing. */
+import type { IDeployment } from 'kubernetes-models/apps/v1'
+import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
+import type { IJob } from 'kubernetes-models/batch/v1'
+import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1'
+import type { IContainer, IPersistentVolumeClaim, IService } from 'kubernetes-models/v1'
 import {
   type Deployed,
   ENVIRONMENT,
+  FLINK_USER,
   GATEWAY_PORT,
   HEADWATER_IMAGE,
   type Manifest,
+  PLANS,
+  REST_PORT,
 } from './deployment.ts'
-import { gatewayName, scraped } from './flink.ts'
+import { flinkName, gatewayName, plansName, scraped } from './flink.ts'
 import { bootstrapOf } from './kafka.ts'
 
 /** A bucket of one's own goes in its place. */
@@ -19,47 +27,60 @@ export function headwaterManifests(deployed: Deployed): Manifest[] {
     collectors(deployed),
     service(collectorName(deployed), deployed.httpPort),
     scaling(deployed),
-    {
-      apiVersion: 'policy/v1',
-      kind: 'PodDisruptionBudget',
-      metadata: { name: collectorName(deployed) },
-      spec: {
-        minAvailable: '80%',
-        selector: { matchLabels: { app: collectorName(deployed) } },
-      },
-    },
+    disruption(deployed),
   ]
 }
 
-/** The job that brings Flink's jobs to what the specifications say; it is replaced with every change. */
-export function deployManifests(deployed: Deployed): Manifest[] {
+/** Nodes may be drained, a few collectors at a time. */
+function disruption(deployed: Deployed): IPodDisruptionBudget {
+  const name = collectorName(deployed)
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name },
+    spec: { minAvailable: '80%', selector: { matchLabels: { app: name } } },
+  }
+}
+
+/**
+ * The job that brings Flink's job to what the specifications say; it is replaced with every change. It runs where the Gateway does, whose
+ * folder of plans it shares, and as its user.
+ */
+export function deployManifest(deployed: Deployed): IJob {
   const name = `${deployed.name}-deploy`
-  return [
-    {
-      apiVersion: 'batch/v1',
-      kind: 'Job',
-      metadata: { name },
-      spec: {
-        backoffLimit: 3,
-        ttlSecondsAfterFinished: 86_400,
-        template: {
-          metadata: { labels: { app: name } },
-          spec: {
-            restartPolicy: 'Never',
-            containers: [
-              {
-                name: 'deploy',
-                image: HEADWATER_IMAGE,
-                args: ['deploy'],
-                env: environment(deployed, {}),
-                envFrom: secrets(deployed),
-              },
-            ],
-          },
+  const user = { runAsUser: FLINK_USER, runAsGroup: FLINK_USER, fsGroup: FLINK_USER }
+  const beside = {
+    labelSelector: { matchLabels: { app: gatewayName(deployed) } },
+    topologyKey: 'kubernetes.io/hostname',
+  }
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name },
+    spec: {
+      backoffLimit: 3,
+      ttlSecondsAfterFinished: 86_400,
+      template: {
+        metadata: { labels: { app: name } },
+        spec: {
+          restartPolicy: 'Never',
+          securityContext: user,
+          affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [beside] } },
+          volumes: [{ name: 'plans', persistentVolumeClaim: { claimName: plansName(deployed) } }],
+          containers: [
+            {
+              name: 'deploy',
+              image: HEADWATER_IMAGE,
+              args: ['deploy'],
+              env: environment(deployed, { [ENVIRONMENT.plans]: PLANS }),
+              envFrom: secrets(deployed),
+              volumeMounts: [{ name: 'plans', mountPath: PLANS }],
+            },
+          ],
         },
       },
     },
-  ]
+  }
 }
 
 function collectorName({ name }: Deployed): string {
@@ -73,42 +94,40 @@ function keeperName({ name }: Deployed): string {
 /** One, since a lake has one owner: never two at a time, on a disk that follows it. */
 function keeper(deployed: Deployed): Manifest[] {
   const name = keeperName(deployed)
-  const container = {
-    ...headwaterContainer(deployed, { [ENVIRONMENT.data]: DATA }),
-    volumeMounts: [{ name: 'data', mountPath: DATA }],
+  const claim: IPersistentVolumeClaim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '20Gi' } } },
   }
-  const ports = [...container.ports, { name: 'catalog', containerPort: deployed.catalogPort }]
-  return [
-    {
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      metadata: { name },
-      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '20Gi' } } },
-    },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name },
-      spec: {
-        replicas: 1,
-        strategy: { type: 'Recreate' },
-        selector: { matchLabels: { app: name } },
-        template: {
-          metadata: { labels: { app: name }, annotations: scraped(deployed.httpPort) },
-          spec: {
-            securityContext: { fsGroup: 1000 },
-            terminationGracePeriodSeconds: GRACE_SECONDS,
-            containers: [{ ...container, ports }],
-            volumes: [{ name: 'data', persistentVolumeClaim: { claimName: name } }],
-          },
+  const container = headwaterContainer(deployed, { [ENVIRONMENT.data]: DATA })
+  const ports = [
+    { name: 'http', containerPort: deployed.httpPort },
+    { name: 'catalog', containerPort: deployed.catalogPort },
+  ]
+  const process: IDeployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas: 1,
+      strategy: { type: 'Recreate' },
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: { labels: { app: name }, annotations: scraped(deployed.httpPort) },
+        spec: {
+          securityContext: { fsGroup: 1000 },
+          terminationGracePeriodSeconds: GRACE_SECONDS,
+          containers: [{ ...container, ports, volumeMounts: [{ name: 'data', mountPath: DATA }] }],
+          volumes: [{ name: 'data', persistentVolumeClaim: { claimName: name } }],
         },
       },
     },
-    service(name, deployed.catalogPort, 'catalog'),
-  ]
+  }
+  return [claim, process, service(name, deployed.catalogPort, 'catalog')]
 }
 
-function collectors(deployed: Deployed): Manifest {
+function collectors(deployed: Deployed): IDeployment {
   const name = collectorName(deployed)
   return {
     apiVersion: 'apps/v1',
@@ -141,7 +160,7 @@ function collectors(deployed: Deployed): Manifest {
 const GRACE_SECONDS = 60
 
 /** As many as the plan has, and half as many more for peaks. */
-function scaling(deployed: Deployed): Manifest {
+function scaling(deployed: Deployed): IHorizontalPodAutoscaler {
   const { processes } = deployed.plan.collector
   const name = collectorName(deployed)
   return {
@@ -162,8 +181,10 @@ function scaling(deployed: Deployed): Manifest {
   }
 }
 
-function headwaterContainer(deployed: Deployed, own: Readonly<Record<string, string>>) {
-  const probe = (path: string): object => ({ httpGet: { path, port: 'http' } })
+function headwaterContainer(deployed: Deployed, own: Readonly<Record<string, string>>): IContainer {
+  const probe = (path: string): { httpGet: { path: string; port: string } } => ({
+    httpGet: { path, port: 'http' },
+  })
   return {
     name: 'headwater',
     image: HEADWATER_IMAGE,
@@ -185,17 +206,18 @@ function environment(
     [ENVIRONMENT.lake]: LAKE,
     [ENVIRONMENT.catalog]: `http://${keeperName(deployed)}:${deployed.catalogPort}`,
     [ENVIRONMENT.gateway]: `http://${gatewayName(deployed)}:${GATEWAY_PORT}`,
+    [ENVIRONMENT.jobManager]: `http://${flinkName(deployed)}-rest:${REST_PORT}`,
     ...own,
   }
   return Object.entries(all).map(([name, value]) => ({ name, value }))
 }
 
 /** The secret has the write key, the catalog's token, and what the object store asks for. */
-function secrets({ name }: Deployed): object[] {
+function secrets({ name }: Deployed): { secretRef: { name: string } }[] {
   return [{ secretRef: { name } }]
 }
 
-function service(name: string, port: number, target = 'http'): Manifest {
+function service(name: string, port: number, target = 'http'): IService {
   return {
     apiVersion: 'v1',
     kind: 'Service',

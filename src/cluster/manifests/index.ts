@@ -5,7 +5,7 @@ import { composeManifest } from './compose.ts'
 import type { Deployed, Manifest } from './deployment.ts'
 import { dockerIgnore, flinkDockerfile, headwaterDockerfile } from './docker.ts'
 import { flinkManifests } from './flink.ts'
-import { deployManifests, headwaterManifests } from './headwater.ts'
+import { deployManifest, headwaterManifests } from './headwater.ts'
 import { kafkaManifests, topicManifests } from './kafka.ts'
 
 export type { Deployed, DeployedTopic } from './deployment.ts'
@@ -24,7 +24,7 @@ export function manifestFiles(deployed: Deployed, command: string): ReadonlyMap<
     ['kubernetes/topics.yaml', yaml(...topicManifests(deployed))],
     ['kubernetes/flink.yaml', yaml(...flinkManifests(deployed))],
     ['kubernetes/headwater.yaml', yaml(...headwaterManifests(deployed))],
-    ['kubernetes/deploy.yaml', yaml(...deployManifests(deployed))],
+    ['kubernetes/deploy.yaml', yaml(deployManifest(deployed))],
     ['alerts.yaml', yaml(alertRules(prefixOf(deployed)))],
   ])
 }
