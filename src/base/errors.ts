@@ -276,7 +276,7 @@ export const ERRORS = {
   table_owned: user(
     400,
     'The table is written by headwater, and this change would break what it promises.',
-    'See PROTOCOL.md §15 for what other engines may change.',
+    'See PROTOCOL.md §16 for what other engines may change.',
   ),
   view_unknown: user(404, 'There is no such view.', 'List the views of the namespace.'),
   namespace_unknown: user(404, 'There is no such namespace.', 'Create it first.'),

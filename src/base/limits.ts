@@ -149,6 +149,8 @@ export const limits = {
   manifestsPerTierMax: 30,
   /** Manifests of one size tier above which a commit merges them itself, rather than maintenance. */
   manifestsPerTierHardMax: 120,
+  /** Manifests of one size tier from which on maintenance merges them before anything else. */
+  manifestsUrgentMin: 60,
   /** Entries of a merged manifest, unless one day has more. */
   manifestEntriesMax: 2000,
   /** Age at which a snapshot is forgotten, and how many stay at least; a table's properties go before. */
@@ -167,6 +169,8 @@ export const limits = {
   // reading tables, whoever wrote them
   /** Bytes of one manifest, manifest list or deletion vector, unpacked. */
   metadataBytesMax: 256 * MiB,
+  /** Characters of the metadata of a table or view that other engines write. */
+  metadataCharsMax: 64 * MiB,
   /** Records of such a file and items of lists in it, all together. */
   metadataItemsMax: 20_000_000,
   /** Entries of manifests that are kept decoded. */
@@ -184,6 +188,12 @@ export const limits = {
   causesMax: 10,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
+
+  // doctor
+  /** Free bytes below which a data folder needs looking after. */
+  diskFreeBytesMin: 2_000_000_000,
+  /** How long a platform may take to answer the doctor, ms. */
+  doctorAnswerMsMax: 3000,
 
   // object stores
   /** Requests of one call, the first included; the pause between them doubles. */
@@ -213,6 +223,8 @@ export const limits = {
   /** How long it waits with nothing to do, while writers are busy, and at most after a job. */
   maintenanceIdleMs: 2000,
   maintenanceBusyMs: 50,
+  /** How long writers that never rest put off a job. */
+  maintenanceDeferMsMax: 5000,
   maintenanceRestMsMax: 5 * 60 * 1000,
   /** How long after the start what crashes left is looked for. */
   maintenanceFirstSweepMs: 5 * 60 * 1000,
@@ -370,6 +382,11 @@ assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector take
 assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
 assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
 assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
+assert(
+  limits.manifestsPerTierMax < limits.manifestsUrgentMin &&
+    limits.manifestsUrgentMin < limits.manifestsPerTierHardMax,
+  'maintenance merges manifests before commits have to',
+)
 assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
 assert(

@@ -6,6 +6,7 @@ import { errnoOf } from '../base/files.ts'
 import { clusterCommand } from './cluster.ts'
 import { compactCommand } from './compact.ts'
 import { devCommand } from './dev.ts'
+import { doctorCommand } from './doctor.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
 import { sizeCommand } from './size.ts'
@@ -34,6 +35,7 @@ for (const make of [
   sqlCommand,
   tablesCommand,
   compactCommand,
+  doctorCommand,
   clusterCommand,
   sizeCommand,
   initCommand,

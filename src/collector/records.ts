@@ -4,6 +4,7 @@ import { limits } from '../base/limits.ts'
 import type { Column } from '../columns/column.ts'
 import { Epoch, type Schemas } from '../columns/epoch.ts'
 import type { EventRows } from '../columns/events.ts'
+import { PlainReader } from '../columns/plain-chunk.ts'
 import { type ValueText, valueText } from '../columns/json-values.ts'
 import { numberAt } from '../columns/ledger-entry.ts'
 import type { TableBuffer } from '../columns/table.ts'
@@ -73,6 +74,7 @@ export class RecordMaker {
   readonly #schemas: Schemas
   readonly #names: ReadonlyMap<string, string>
   readonly #times: TimeRange
+  readonly #plain = new PlainReader()
   #scratch: Scratch
 
   constructor(schemas: Schemas, times: TimeRange) {
@@ -134,13 +136,13 @@ export class RecordMaker {
   }
 
   /** Present names of the types that chunks of a batch claim to be of, each once. */
-  #typesOf({ chunks }: BatchPart): Set<string> {
-    const types = new Set<string>()
-    for (const { type } of chunks) {
-      const name = typeof type === 'string' ? this.#names.get(type) : undefined
-      if (name !== undefined) types.add(name)
+  #typesOf({ types }: BatchPart): Set<string> {
+    const known = new Set<string>()
+    for (const type of types) {
+      const name = this.#names.get(type)
+      if (name !== undefined) known.add(name)
     }
-    return types
+    return known
   }
 
   /** Room for a batch; what was read before is forgotten from time to time. */
@@ -161,6 +163,7 @@ export class RecordMaker {
         ledger: new Ledger(epoch.batches, context),
         names: this.#names,
         times: this.#times,
+        plain: this.#plain,
       },
       ledger: readables(epoch.batches, LEDGER_NAMES),
       constant: readables(epoch.batches, CONSTANT_NAMES),

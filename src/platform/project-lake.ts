@@ -4,6 +4,7 @@ import type { Result } from '../base/result.ts'
 import {
   type CatalogLake,
   type HistoryPolicy,
+  type KeptLake,
   type Lake,
   openExternalLake,
   openLake,
@@ -23,14 +24,16 @@ export async function openConfiguredLake(
   { config, data }: { readonly config: FullConfig; readonly data: string },
   ports: Ports,
   readOnly: boolean,
-): Promise<Result<Lake | CatalogLake>> {
+): Promise<Result<KeptLake | CatalogLake>> {
   const { namespace } = config
   const { catalog, takeOver } = config.lake
   const made = await storageOf(config, data, ports)
   if (!made.ok) return made
   if (catalog === undefined) {
     const history = historyPolicy(config)
-    return openLake({ ...made.value, namespace, data, takeOver, readOnly, history, ...ports })
+    const { locations } = config.catalog
+    const options = { ...made.value, namespace, data, takeOver, readOnly, history, locations }
+    return openLake({ ...options, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'

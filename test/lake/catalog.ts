@@ -52,6 +52,7 @@ export async function startCatalog(
       files: nodeFiles,
       clock,
       random: systemRandom,
+      locations: options.locations ?? [],
     }),
   )
   const bugs: unknown[] = []
@@ -60,7 +61,6 @@ export async function startCatalog(
     clock,
     random: systemRandom,
     tokens: options.tokens ?? {},
-    locations: options.locations ?? [],
     ledger: options.landedElsewhere === true ? undefined : 'batches',
     onBug: (cause) => bugs.push(cause),
   })

@@ -4,14 +4,16 @@ import { error, HeadwaterError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import { type Random, uuid } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
-import type { Lake } from '../lake.ts'
+import { diskFailure } from '../failure.ts'
+import type { KeptLake } from '../upkeep.ts'
 import { takeOwnership } from '../owner.ts'
 import type { Storage } from '../storage.ts'
 import { anonymous, bearer, clientCredential } from './auth.ts'
 import { type Authorizer, CatalogHttp, type Fetch } from './http.ts'
-import { ExternalLake, type Owner, storageFailure } from './lake.ts'
+import { ExternalLake, type Owner } from './lake.ts'
 import { OwnerFolder } from './pending.ts'
 import { RestCatalog } from './rest-catalog.ts'
+import { signed, type SigningScope } from './signature.ts'
 import { type Mark, markOf } from './table-metadata.ts'
 
 export interface CatalogOptions {
@@ -25,6 +27,8 @@ export interface CatalogOptions {
   /** Where; without it the catalog's own `/v1/oauth/tokens`. */
   readonly tokenUri?: string | undefined
   readonly scope: string
+  /** Sign requests, for catalogs of AWS. */
+  readonly sigv4?: SigningScope | undefined
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -48,7 +52,7 @@ export interface ExternalLakeOptions {
   readonly readOnly?: boolean
 }
 
-export async function openExternalLake(options: ExternalLakeOptions): Promise<Result<Lake>> {
+export async function openExternalLake(options: ExternalLakeOptions): Promise<Result<KeptLake>> {
   const { folder, files, random, readOnly } = options
   const catalog = await openCatalog(options)
   if (!catalog.ok) return catalog
@@ -65,7 +69,7 @@ export async function openExternalLake(options: ExternalLakeOptions): Promise<Re
     if (!lake.ok) await release.value()
     return lake
   } catch (cause) {
-    return failed(storageFailure(cause, folder))
+    return failed(diskFailure(cause, folder))
   }
 }
 
@@ -77,7 +81,8 @@ async function openCatalog(options: ExternalLakeOptions): Promise<Result<RestCat
 }
 
 function authorizerOf({ catalog, fetch, clock }: ExternalLakeOptions): Authorizer {
-  const { token, credential, tokenUri, scope, uri } = catalog
+  const { token, credential, tokenUri, scope, uri, sigv4 } = catalog
+  if (sigv4 !== undefined) return signed(sigv4, clock)
   if (token !== undefined) return bearer(token)
   if (credential === undefined) return anonymous
   const tokenUrl = tokenUri ?? `${uri.replace(/\/+$/, '')}/v1/oauth/tokens`
@@ -88,7 +93,7 @@ async function openOwned(
   options: ExternalLakeOptions,
   catalog: RestCatalog,
   release: () => Promise<void>,
-): Promise<Result<Lake>> {
+): Promise<Result<KeptLake>> {
   const { folder, files, random, ledger } = options
   const own = new OwnerFolder(folder, files, random)
   const known = await own.writer()

@@ -14,8 +14,8 @@ import { nodeFiles } from '../../../src/base/node/files.ts'
 import { systemRandom } from '../../../src/base/random.ts'
 import { fetchArtifacts, MAVEN_CENTRAL } from '../../../src/cluster/fetch.ts'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg. */
-export type JarList = 'iceberg' | 'kafka' | 'spark'
+/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg; Iceberg for Flink. */
+export type JarList = 'iceberg' | 'kafka' | 'spark' | 'flink'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
@@ -50,9 +50,13 @@ export async function classPath(list: JarList): Promise<string> {
   return fetched.value.join(path.delimiter)
 }
 
-/** Compiles `<name>.java` of this folder against a list of jars, once for each of its versions; answers the whole class path. */
-export async function compiled(name: string, list: JarList): Promise<string> {
-  const jars = await classPath(list)
+/** Compiles `<name>.java` of this folder against a list of jars and more, once for each of its versions; answers the whole class path. */
+export async function compiled(
+  name: string,
+  list: JarList,
+  more: readonly string[] = [],
+): Promise<string> {
+  const jars = [await classPath(list), ...more].join(path.delimiter)
   const source = path.join(here, `${name}.java`)
   const version = createHash('sha256')
     .update(await readFile(source))
@@ -80,6 +84,11 @@ export function startJava(
   return spawn('java', [...VM, ...options, '-cp', jars, main, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+}
+
+/** Packages that a program reaches into on Java 17, as options of the virtual machine. */
+export function opened(packages: readonly string[]): string[] {
+  return packages.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`)
 }
 
 /** Few threads and little memory: several of these run on a small machine. */
