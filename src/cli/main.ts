@@ -9,6 +9,7 @@ import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
+import { sizeCommand } from './size.ts'
 import { sqlCommand } from './sql.ts'
 import { tablesCommand } from './tables.ts'
 import { version } from './version.ts'
@@ -36,6 +37,7 @@ for (const make of [
   compactCommand,
   doctorCommand,
   clusterCommand,
+  sizeCommand,
   initCommand,
 ]) {
   const command = make()

@@ -12,6 +12,7 @@ import {
   type TlsSettings,
   type WantedTopic,
 } from '../log/kafka/index.ts'
+import { topicConfigs } from '../log/kafka/topics.ts'
 import type { KafkaConfig } from './cluster-config.ts'
 import type { Project } from './project.ts'
 
@@ -43,6 +44,24 @@ function wantedTopics({ specs }: Project, config: KafkaConfig): WantedTopic[] {
     wanted('batches', 'batches'),
     wanted('quarantine', 'quarantine'),
   ]
+}
+
+/** Topics as a cluster's manifests declare them; undefined without the option `cluster`. */
+export function declaredTopics(project: Project): DeclaredTopic[] | undefined {
+  const { cluster } = project.config
+  if (cluster === undefined) return undefined
+  return wantedTopics(project, cluster.kafka).map((wanted) => ({
+    name: `${cluster.kafka.prefix}.${wanted.topic}`,
+    partitions: wanted.partitions,
+    configs: Object.fromEntries(topicConfigs(wanted)),
+  }))
+}
+
+export interface DeclaredTopic {
+  /** With its prefix. */
+  readonly name: string
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
 }
 
 async function settingsOf(
