@@ -5,6 +5,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 import { clusterCommand } from './cluster.ts'
 import { compactCommand } from './compact.ts'
+import { deployCommand } from './deploy.ts'
 import { devCommand } from './dev.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
@@ -33,6 +34,7 @@ for (const make of [
   sqlCommand,
   tablesCommand,
   compactCommand,
+  deployCommand,
   clusterCommand,
   initCommand,
 ]) {

@@ -1,6 +1,8 @@
 /** What the command line and embedding programs use of the platform. */
 export { type ClusterPlatform, startClusterPlatform } from './cluster.ts'
 export { type Config, type FullConfig, optionDocs, readConfig } from './config.ts'
+export { type Deployment, projectDeployment } from './flink.ts'
+export { type FlinkConfig, flinkDefaults } from './flink-config.ts'
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'
 export { startPlatform, type Platform, type PlatformOptions } from './platform.ts'
