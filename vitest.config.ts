@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/cluster/**'],
+          exclude: ['test/cluster/**', 'test/engines/{flink,trino}.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
@@ -20,11 +20,11 @@ export default defineConfig({
         },
       },
       {
-        // What needs Kafka and Flink: after the others, one file at a time, since each starts several virtual machines.
+        // What needs Kafka, Flink or Trino: after the others, one file at a time, since each starts several virtual machines.
         extends: true,
         test: {
           name: 'cluster',
-          include: ['test/cluster/**/*.test.ts'],
+          include: ['test/cluster/**/*.test.ts', 'test/engines/{flink,trino}.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
