@@ -6,19 +6,9 @@ import path from 'node:path'
 import { systemClock } from '../src/base/clock.ts'
 import { nodeFiles } from '../src/base/node/files.ts'
 import { systemRandom } from '../src/base/random.ts'
-import { readConfig, startPlatform } from '../src/platform/index.ts'
-import {
-  boolean,
-  collectSpecs,
-  defineContext,
-  defineEvent,
-  int,
-  long,
-  string,
-} from '../src/spec/index.ts'
-import { updateLock } from '../src/spec/lock.ts'
+import { startPlatform } from '../src/platform/index.ts'
 import type { Step } from './measure.ts'
-import { contextFields, declaredTypes, type ValueKind } from './types.ts'
+import { benchProject } from './project.ts'
 
 export interface ServerSetup {
   /** Event types that are declared. */
@@ -38,39 +28,13 @@ export interface ServerStats {
 
 export type ServerCall = 'stats' | 'profile' | 'profiled' | 'stop'
 
-const kinds = { int, long, string, boolean }
-const build = (fields: Readonly<Record<string, ValueKind>>) =>
-  Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, kinds[kind]()]))
-
 const { types, epochMs } = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
-const collected = collectSpecs({
-  context: defineContext({ doc: 'The device.', fields: build(contextFields) }),
-  ...Object.fromEntries(
-    declaredTypes(types).map(({ name, fields }) => [
-      name,
-      defineEvent(name, { doc: 'A type of the benchmark.', fields: build(fields) }),
-    ]),
-  ),
-})
-if (!collected.ok) throw collected.error
-const locked = updateLock(undefined, collected.value)
-if (!locked.ok) throw locked.error
-const config = readConfig({ http: { port: 0 }, engine: { epochMs } })
-if (!config.ok) throw config.error
-
 const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-bench-'))
 const commits: Step[] = []
 let rows = 0
 let bytes = 0
 const platform = await startPlatform({
-  project: {
-    folder,
-    config: config.value,
-    specs: collected.value,
-    lock: locked.value.lock,
-    locked: true,
-    data: folder,
-  },
+  project: benchProject(folder, types, { engine: { epochMs } }),
   files: nodeFiles,
   clock: systemClock,
   random: systemRandom,

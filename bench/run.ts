@@ -7,7 +7,7 @@ import { cpuOf, peakMemory, waits, weightedQuantile } from './measure.ts'
 import type { ServerCall, ServerSetup, ServerStats } from './platform.ts'
 
 export interface Contestant {
-  readonly module: './platform.ts' | './baseline.ts'
+  readonly module: `./${'platform' | 'baseline' | 'cluster-platform' | 'cluster-rows'}.ts`
   readonly path: string
   readonly form: Form
 }
@@ -102,6 +102,11 @@ export class Bench {
     this.#load.send(go)
     await reply(this.#load)
     return sharesOf(await this.#ask<Profile>('profiled'))
+  }
+
+  /** Process id of the server. */
+  get pid(): number {
+    return this.#server.pid!
   }
 
   /** Peak memory of the server, bytes. */

@@ -175,8 +175,8 @@ export const ERRORS = {
   ),
   broker_refused: external(
     503,
-    'Kafka does not let the collector in, or not write.',
-    'Correct cluster.kafka.tls or cluster.kafka.sasl, or what Kafka grants; it goes on by itself.',
+    'Kafka refuses what the collector asks for.',
+    'Correct cluster.kafka (tls, sasl, replicas), or what Kafka grants; it goes on by itself.',
   ),
   topics_missing: user(
     404,

@@ -4,7 +4,7 @@ import { assert } from '../base/assert.ts'
 import { error, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import { looksPlain, plainType } from '../columns/plain-chunk.ts'
+import { looksPlain } from '../columns/plain-chunk.ts'
 import { BACKSLASH } from '../columns/plain.ts'
 
 export interface Header {
@@ -74,17 +74,6 @@ export class BatchPart {
     const { start, code, message } = read
     this.broken = { start, end: this.end, code, message }
     return undefined
-  }
-
-  /** Types that chunks say they are of, former names and unknown ones included. */
-  get types(): ReadonlySet<string> {
-    const types = new Set<string>()
-    for (const [i, { start, end, object }] of this.lines.entries()) {
-      const plain = object === undefined ? plainType(this.body, start, end)?.name : undefined
-      const type = plain ?? this.chunk(i)?.['type']
-      if (typeof type === 'string') types.add(type)
-    }
-    return types
   }
 
   /** The objects of all chunk lines that can be read. */

@@ -5,8 +5,8 @@ import type { Column } from '../columns/column.ts'
 import { Epoch, type Schemas } from '../columns/epoch.ts'
 import type { EventRows } from '../columns/events.ts'
 import { PlainReader } from '../columns/plain-chunk.ts'
-import { type ValueText, valueText } from '../columns/json-values.ts'
-import { numberAt } from '../columns/ledger-entry.ts'
+import { presentText, type ValueText } from '../columns/json-values.ts'
+import { numberAt, typesOf } from '../columns/ledger-entry.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { StreamRecord } from '../log/records.ts'
 import { ENVELOPE } from '../spec/envelope.ts'
@@ -26,9 +26,10 @@ export interface BatchRecords {
   readonly ledger: StreamRecord
 }
 
-/** A column with the reader of its values. */
+/** A column with the reader of values that are not null. */
 interface Readable {
-  readonly name: string
+  /** Its name and a colon, as JSON. */
+  readonly key: string
   readonly column: Column
   readonly text: ValueText
 }
@@ -103,12 +104,12 @@ export class RecordMaker {
     const rows: StreamRecord[] = []
     const ctx = `"ctx":{${members(scratch.context, row)}}`
     let constant: string | undefined
-    for (const name of this.#typesOf(part)) {
-      const groups = groupsOf(epoch, name, row, texts)
-      if (groups.length === 0) continue
+    for (const { type, landed } of typesOf(epoch.batches, row)) {
+      if (landed === 0) continue
+      const groups = groupsOf(epoch, type, row, texts)
       constant ??= `${members(scratch.constant, row)},"fingerprint":${fingerprint},${ctx}`
       for (const [index, some] of partsOf(groups, part.header, chunkBytes)) {
-        rows.push(record(`events.${name}`, eventsValue(some, index, constant)))
+        rows.push(record(`events.${type}`, eventsValue(some, index, constant)))
       }
     }
     for (let i = held; i < epoch.quarantine.rows; i++) {
@@ -133,16 +134,6 @@ export class RecordMaker {
     writeUnreadable(table, bytes, problem, facts)
     const value = `{"v":1,${members(quarantine, table.rows - 1)}}`
     return { topic: 'quarantine', key: null, value: Buffer.from(value), time: facts.received }
-  }
-
-  /** Present names of the types that chunks of a batch claim to be of, each once. */
-  #typesOf({ types }: BatchPart): Set<string> {
-    const known = new Set<string>()
-    for (const type of types) {
-      const name = this.#names.get(type)
-      if (name !== undefined) known.add(name)
-    }
-    return known
   }
 
   /** Room for a batch; what was read before is forgotten from time to time. */
@@ -176,7 +167,7 @@ export class RecordMaker {
 }
 
 function readable(name: string, column: Column): Readable {
-  return { name: JSON.stringify(name), column, text: valueText(column) }
+  return { key: `${JSON.stringify(name)}:`, column, text: presentText(column) }
 }
 
 function readables(table: TableBuffer, names: readonly string[]): Readable[] {
@@ -186,9 +177,10 @@ function readables(table: TableBuffer, names: readonly string[]): Readable[] {
 /** Members of a JSON object: the values of a row that are not null. */
 function members(columns: readonly Readable[], row: number): string {
   let text = ''
-  for (const { name, column, text: value } of columns) {
+  for (const { key, column, text: value } of columns) {
     if (column.isNull(row)) continue
-    text += `${text === '' ? '' : ','}${name}:${value(row)}`
+    if (text !== '') text += ','
+    text += key + value(row)
   }
   return text
 }
@@ -290,10 +282,14 @@ function sparseMember(
 function arrayMember(groups: readonly Group[], pick: (texts: RowTexts) => Readable): string {
   let values = ''
   for (const { texts, rows } of groups) {
-    const { text } = pick(texts)
-    for (const row of rows) values += `${values === '' ? '' : ','}${text(row)}`
+    const { column, text } = pick(texts)
+    const nulls = column.valid !== undefined
+    for (const row of rows) {
+      if (values !== '') values += ','
+      values += nulls && column.isNull(row) ? 'null' : text(row)
+    }
   }
-  return `${pick(groups[0]!.texts).name}:[${values}]`
+  return `${pick(groups[0]!.texts).key}[${values}]`
 }
 
 /** JSON text of the latest event time. */

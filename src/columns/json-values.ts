@@ -24,7 +24,8 @@ export function valueText(column: Column): ValueText {
   return (row) => (column.isNull(row) ? 'null' : present(row))
 }
 
-function presentText(column: Column): ValueText {
+/** The reader of a column for rows that have a value. */
+export function presentText(column: Column): ValueText {
   const { type } = column.field
   switch (type.kind) {
     case 'boolean':
@@ -130,18 +131,30 @@ function dateText(column: IntColumn): ValueText {
   }
 }
 
-/** Times that follow each other mostly share their second. */
+/** `00` … `99`. */
+const PAIRS: readonly string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'))
+const DAY_SECONDS = 86_400
+
+/** Times that follow each other mostly share their day; the rest of the text is arithmetic. */
 function timestampText(column: LongColumn): ValueText {
-  let second = NaN
-  let prefix = ''
+  let day = NaN
+  let date = ''
   return (row) => {
     const micros = numberAt(column, row)
-    const wanted = Math.floor(micros / 1_000_000)
-    if (wanted !== second) {
-      second = wanted
-      prefix = `"${new Date(second * 1000).toISOString().slice(0, 20)}`
+    const seconds = Math.floor(micros / 1_000_000)
+    const wanted = Math.floor(seconds / DAY_SECONDS)
+    if (wanted !== day) {
+      day = wanted
+      date = `"${new Date(day * DAY_MS).toISOString().slice(0, 11)}`
     }
-    return `${prefix}${String(micros - second * 1_000_000).padStart(6, '0')}Z"`
+    const time = seconds - day * DAY_SECONDS
+    const rest = micros - seconds * 1_000_000
+    const [hour, minute] = [(time / 3600) | 0, ((time / 60) | 0) % 60]
+    const [first, second] = [(rest / 10_000) | 0, ((rest / 100) | 0) % 100]
+    return (
+      `${date}${PAIRS[hour]!}:${PAIRS[minute]!}:${PAIRS[time % 60]!}.` +
+      `${PAIRS[first]!}${PAIRS[second]!}${PAIRS[rest % 100]!}Z"`
+    )
   }
 }
 

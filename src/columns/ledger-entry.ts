@@ -77,6 +77,12 @@ export function* ledgerEntries(ledger: TableBuffer): Iterable<LedgerEntry> {
   }
 }
 
+/** Events by type of a row of the ledger; none where its numbers are not its own. */
+export function typesOf(ledger: TableBuffer, row: number): LedgerEntry['types'] {
+  const types = typed(ledger.column('types'), ListColumn)
+  return types.isNull(row) ? [] : typesAt(types, row)
+}
+
 function typesAt(column: ListColumn, row: number): LedgerEntry['types'] {
   const [type, landed, quarantined] = typed(column.element, StructColumn).members
   const from = column.offsets[row]!

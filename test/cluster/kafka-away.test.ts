@@ -23,16 +23,15 @@ let wire: Wire
 beforeAll(async () => {
   const front = await freePort()
   let target = 0
-  kafka = await startKafka(
-    1,
-    (port) => {
+  kafka = await startKafka(1, {
+    settings: (port) => {
       target = port
       return { 'advertised.listeners': `BROKER://127.0.0.1:${front}` }
     },
-    async () => {
+    planned: async () => {
       wire = await startWire(front, target)
     },
-  )
+  })
 }, 120_000)
 afterAll(async () => {
   await kafka?.remove()

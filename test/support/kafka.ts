@@ -1,6 +1,14 @@
 /** Kafka for tests: brokers as processes on loopback that can be killed and started again, and a reader of their topics. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -17,6 +25,10 @@ const READY_MS_MAX = 60_000
 export interface TestBroker {
   /** `host:port`. */
   readonly address: string
+  /** Process id of the one that runs. */
+  readonly pid: number
+  /** Folder of its records. */
+  readonly data: string
   /** Ends it as a crash would. */
   kill(): Promise<void>
   /** Starts it again with the same data on the same port; ready when this resolves. */
@@ -30,22 +42,31 @@ export interface TestKafka {
   remove(): Promise<void>
 }
 
-/** Settings for every broker besides those that a broker needs, such as another listener. */
-export type BrokerSettings = (port: number) => Readonly<Record<string, string>>
+/** Settings for a broker besides or in place of those that it needs, such as another listener. */
+export type BrokerSettings = (
+  port: number,
+  base: Readonly<Record<string, string>>,
+) => Readonly<Record<string, string>>
 
-/** Starts brokers that are all controllers as well. `planned` runs when their ports are known. */
-export async function startKafka(
-  count = 1,
-  more: BrokerSettings = () => ({}),
-  planned: () => Promise<void> = () => Promise.resolve(),
-): Promise<TestKafka> {
+export interface KafkaOptions {
+  readonly settings?: BrokerSettings
+  /** Runs when the ports of the brokers are known, before they start. */
+  readonly planned?: () => Promise<void>
+  /** Users who say who they are by SCRAM, as StorageTool takes them. */
+  readonly scram?: readonly string[]
+}
+
+/** Starts brokers that are all controllers as well. */
+export async function startKafka(count = 1, options: KafkaOptions = {}): Promise<TestKafka> {
+  const { settings: more = () => ({}), planned, scram = [] } = options
   const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-kafka-'))
   const jars = (await fetched(KAFKA_JARS)).join(path.delimiter)
   const ports = await freePorts(count * 2)
   const id = 'aGVhZHdhdGVyLXRlc3QtMQ'
   writeFileSync(path.join(folder, 'log4j2.properties'), LOGGING)
   const made = Array.from({ length: count }, (_, i) => {
-    const settings = { ...brokerSettings(folder, i, ports), ...more(ports[2 * i]!) }
+    const base = brokerSettings(folder, i, ports)
+    const settings = { ...base, ...more(ports[2 * i]!, base) }
     return broker(folder, i, ports[2 * i]!, settings, jars)
   })
   const kafka: TestKafka = {
@@ -57,7 +78,7 @@ export async function startKafka(
     },
   }
   try {
-    await Promise.all([planned(), ...made.map((each) => each.format(id))])
+    await Promise.all([planned?.(), ...made.map((each) => each.format(id, scram))])
     await Promise.all(made.map((each) => each.start()))
     return kafka
   } catch (cause) {
@@ -83,7 +104,7 @@ function brokerSettings(
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'BROKER',
     'listener.security.protocol.map':
-      'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL',
+      'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,PLAIN:SASL_PLAINTEXT,SECURE:SASL_SSL',
     'log.dirs': path.join(folder, `data-${i + 1}`),
     'auto.create.topics.enable': 'false',
     'default.replication.factor': copies,
@@ -115,7 +136,7 @@ function broker(
   port: number,
   settings: Readonly<Record<string, string>>,
   jars: string,
-): TestBroker & { format(id: string): Promise<void> } {
+): TestBroker & { format(id: string, scram: readonly string[]): Promise<void> } {
   const file = path.join(folder, `broker-${i + 1}.properties`)
   const text = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(file, text.join(''))
@@ -125,10 +146,15 @@ function broker(
   const output = path.join(folder, `broker-${i + 1}.log`)
   return {
     address: `${HOST}:${port}`,
-    format: async (id) => {
+    data: settings['log.dirs']!,
+    get pid() {
+      return child!.pid!
+    },
+    format: async (id, scram) => {
       mkdirSync(settings['log.dirs']!, { recursive: true })
       const tool = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', file]
-      await promisify(execFile)('java', [...args, ...tool])
+      const users = scram.flatMap((user) => ['--add-scram', user])
+      await promisify(execFile)('java', [...args, ...tool, ...users])
     },
     kill: async () => {
       const ending = child
@@ -145,7 +171,9 @@ function broker(
       const until = performance.now() + READY_MS_MAX
       while (!(await answers(port))) {
         if (child.exitCode !== null || performance.now() > until) {
-          throw new Error(`broker ${i + 1} does not start: see ${output}`)
+          throw new Error(
+            `broker ${i + 1} does not start: ${readFileSync(output, 'utf8').slice(0, 3000)}`,
+          )
         }
         await new Promise((resolve) => setTimeout(resolve, 100))
       }

@@ -16,9 +16,8 @@ export function topicAdmin(admin: Admin, prefix: string): TopicAdmin {
       const topics = [...partitions].map(([topic, count]) => ({
         name: topicName(prefix, topic),
         count,
-        assignments: [],
       }))
-      await admin.createPartitions({ topics })
+      await unless('INVALID_PARTITIONS', admin.createPartitions({ topics }))
     },
     raise: async (settings) => {
       const resources = [...settings].map(([topic, values]) => ({
@@ -66,11 +65,8 @@ async function createTopics(
     for (let i = 0; i < group.length; i += limits.brokerTopicsAtOnce) {
       const some = group.slice(i, i + limits.brokerTopicsAtOnce)
       const configs = [...topicConfigs(some[0]!)].map(([name, value]) => ({ name, value }))
-      try {
-        await admin.createTopics({ topics: some.map((topic) => named(topic, prefix)), configs })
-      } catch (cause) {
-        if (!onlyExisting(cause)) throw cause
-      }
+      const topicsAndSettings = { topics: some.map((topic) => named(topic, prefix)), configs }
+      await unless('TOPIC_ALREADY_EXISTS', admin.createTopics(topicsAndSettings))
     }
   }
 }
@@ -87,9 +83,20 @@ function named(
   return { topic: name, partitions, ...(replicas === undefined ? {} : { replicas }) }
 }
 
-/** Whether the only thing wrong is that topics exist already. */
-function onlyExisting(cause: unknown): boolean {
+/** Waits for a change; that another collector has made it first is no failure. */
+async function unless(known: string, change: Promise<unknown>): Promise<void> {
+  try {
+    await change
+  } catch (cause) {
+    if (!isOnly(known, cause)) throw cause
+  }
+}
+
+/** Whether nothing else is wrong. */
+function isOnly(known: string, cause: unknown): boolean {
   const { apiId, errors } = cause as { apiId?: unknown; errors?: unknown }
-  if (Array.isArray(errors) && errors.length > 0) return errors.every(onlyExisting)
-  return apiId === 'TOPIC_ALREADY_EXISTS'
+  if (Array.isArray(errors) && errors.length > 0) {
+    return errors.every((each) => isOnly(known, each))
+  }
+  return apiId === known
 }

@@ -1,4 +1,5 @@
 /** What is configured of a Kafka cluster, and the client's options that follow from it. */
+import { isIP } from 'node:net'
 import type { BaseOptions } from '@platformatic/kafka'
 import type { Clock } from '../../base/clock.ts'
 import { limits } from '../../base/limits.ts'
@@ -59,16 +60,18 @@ export function clientOptions(settings: KafkaSettings, clock: Clock): BaseOption
     retries: limits.brokerRetriesMax,
     retryDelay: limits.brokerRetryMs,
     handleBackPressure: true,
-    ...(tls === undefined ? {} : tlsOptions(tls)),
+    ...(tls === undefined ? {} : tlsOptions(tls, brokers)),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl, clock) }),
   }
 }
 
-function tlsOptions({
-  serverName,
-  ...tls
-}: TlsSettings): Pick<BaseOptions, 'tls' | 'tlsServerName'> {
-  return { tls: { ...tls, minVersion: 'TLSv1.2' }, tlsServerName: serverName ?? true }
+/** The name of the broker goes along in clear, for proxies in front of many; an address is no name (RFC 6066 §3). */
+function tlsOptions(
+  { serverName, ...tls }: TlsSettings,
+  brokers: readonly string[],
+): Pick<BaseOptions, 'tls' | 'tlsServerName'> {
+  const named = brokers.some((broker) => isIP(broker.replace(/:\d+$/, '')) === 0)
+  return { tls: { ...tls, minVersion: 'TLSv1.2' }, tlsServerName: serverName ?? named }
 }
 
 function saslOptions(sasl: SaslSettings, clock: Clock): NonNullable<BaseOptions['sasl']> {

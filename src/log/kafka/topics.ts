@@ -159,18 +159,21 @@ export async function reconcileTopics(
   }
 }
 
+/** Makes each change once: it may not show at once, and another collector may have made it. */
 async function apply(
   plan: TopicPlan,
   admin: TopicAdmin,
   created: Set<string>,
   changed: Set<string>,
 ): Promise<void> {
-  const fresh = plan.create.filter(({ topic }) => !created.has(topic))
-  if (fresh.length > 0) await admin.create(fresh)
-  for (const { topic } of fresh) created.add(topic)
-  if (plan.grow.size > 0) await admin.grow(plan.grow)
-  if (plan.raise.size > 0) await admin.raise(plan.raise)
-  for (const name of [...plan.grow.keys(), ...plan.raise.keys()]) changed.add(name)
+  const create = plan.create.filter(({ topic }) => !created.has(topic))
+  const grow = new Map([...plan.grow].filter(([topic]) => !changed.has(topic)))
+  const raise = new Map([...plan.raise].filter(([topic]) => !changed.has(topic)))
+  if (create.length > 0) await admin.create(create)
+  if (grow.size > 0) await admin.grow(grow)
+  if (raise.size > 0) await admin.raise(raise)
+  for (const { topic } of create) created.add(topic)
+  for (const topic of [...grow.keys(), ...raise.keys()]) changed.add(topic)
 }
 
 /** What would be raised, where nothing may be. */
