@@ -190,10 +190,15 @@ export class Garbage {
     const gone = before.manifests.map(({ path }) => path).filter((path) => !present.has(path))
     this.note(after.name, gone, now)
     if (!collects(after.metadata)) return []
-    const listOf = (snapshot: Snapshot): string => snapshot['manifest-list']
-    const lists = new Set(after.metadata.snapshots.map((each) => plainForm(listOf(each))))
-    const old = before.metadata.snapshots.map(listOf)
-    const unnamed = old.filter((list) => !lists.has(plainForm(list)))
+    const lists = after.metadata.snapshots.map((snapshot) => snapshot['manifest-list'])
+    const named = new Set(lists)
+    const old = before.metadata.snapshots.map((snapshot) => snapshot['manifest-list'])
+    // Another writer may name the same list in another form.
+    const same = (one: string, other: string): boolean =>
+      nameOf(one) === nameOf(other) && plainForm(one) === plainForm(other)
+    const unnamed = old.filter(
+      (list) => !named.has(list) && !lists.some((each) => same(each, list)),
+    )
     // What lies elsewhere was only lent to the table, and may be anybody's.
     return [...unnamed, ...oldMetadata(before, after)].filter((location) =>
       isInside(after.metadata.location, location),

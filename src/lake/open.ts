@@ -8,6 +8,7 @@ import { type Random, uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { TableSchema } from '../spec/iceberg-type.ts'
 import { type Prepared, prepareAppend, type Staged, stageAppend, type Table } from './append.ts'
+import { burst } from './burst.ts'
 import { Catalog } from './catalog.ts'
 import { type CatalogFile, withEntry } from './catalog-file.ts'
 import {
@@ -187,6 +188,8 @@ class FileLake implements CatalogLake {
   /** A version that is perhaps published, perhaps not; nothing else is committed before that is known. */
   #unsure: Publication | undefined
   #turn: Promise<unknown> = Promise.resolve()
+  /** The removal of what commits made old, which nobody waits for. */
+  #tidying: Promise<void> = Promise.resolve()
 
   constructor(
     options: LakeOptions,
@@ -283,6 +286,7 @@ class FileLake implements CatalogLake {
 
   async close(): Promise<void> {
     await this.#turn
+    await this.#tidying
     await this.#release?.()
   }
 
@@ -505,7 +509,8 @@ class FileLake implements CatalogLake {
     prepared: Map<string, Prepared>,
   ): Promise<Table> {
     if (base === undefined) throw error('table_unknown', `There is no table ${name}.`)
-    const { storage, random, clock } = this.#options
+    const { random, clock } = this.#options
+    const storage = burst(this.#options.storage)
     const now = clock.wall()
     let metadata: Metadata = {
       ...base.metadata,
@@ -525,15 +530,16 @@ class FileLake implements CatalogLake {
       manifests = staged.manifests
       metadata = expireSnapshots(staged.metadata, now, this.#options.history)
     }
-    return this.#writeTable(base, metadata, manifests)
+    return this.#writeTable(base, metadata, manifests, storage)
   }
 
   async #writeTable(
     base: Table,
     changed: Metadata,
     manifests: readonly ManifestFile[],
+    storage: Storage = this.#options.storage,
   ): Promise<Table> {
-    const { storage, random } = this.#options
+    const { random } = this.#options
     const metadata = base.number > 0 ? logMetadata(changed, base) : changed
     const number = base.number + 1
     const next = `${number}-${uuid(random)}.metadata.json`
@@ -546,13 +552,14 @@ class FileLake implements CatalogLake {
   /** What a crash may leave out: names for readers that know only a folder, and the removal of what is old. */
   async #afterwards(base: Version, staged: readonly Table[], newest: CatalogFile): Promise<void> {
     const { storage, clock } = this.#options
-    const work = staged.map(async (table) => {
-      await publishNames(table, storage).catch(() => undefined)
+    const gone = staged.flatMap((table) => {
       const before = base.tables.get(table.name)
-      if (before === undefined) return
-      await removeAll(this.#garbage.collect(before, table, clock.wall()), storage)
+      return before === undefined ? [] : this.#garbage.collect(before, table, clock.wall())
     })
-    await Promise.all([...work, this.#commits.prune(newest)])
+    // Not faster than what is removed.
+    await this.#tidying
+    this.#tidying = removeAll(gone, storage).then(() => this.#commits.prune(newest))
+    await Promise.all(staged.map((table) => publishNames(table, storage).catch(() => undefined)))
   }
 }
 

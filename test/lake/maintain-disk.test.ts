@@ -118,3 +118,24 @@ test('a disk that refuses the new manifests, the folder or the sweep stops nothi
     }
   }
 })
+
+test.each([
+  ['a manifest', (path: string) => path.endsWith('-m0.avro')],
+  ['a manifest list', (path: string) => path.includes('/snap-')],
+  ['the metadata', (path: string) => path.endsWith('.metadata.json')],
+])('a commit whose files go out side by side fails when the disk refuses %s', async (_of, is) => {
+  const { lake, files } = await world()
+  const before = lake.state
+  const file = `${await lake.dataFolder('one', TODAY)}/late.parquet`
+  await files.write(file, 'rows')
+  const late = { path: file, rows: 7, bytes: 100, day: TODAY, columns: [] }
+  const change = { schemas: [], appends: new Map([['one', [late]]]), offset: 9 }
+  files.fault = ({ operation, path }) =>
+    operation === 'write' && is(path) ? { code: 'EIO' } : undefined
+  expect(await lake.commit(change)).toMatchObject({ ok: false, error: { code: 'disk_failed' } })
+  expect(lake.state).toBe(before)
+  files.fault = () => undefined
+  unwrap(await lake.commit(change))
+  expect((await lake.files(lake.state, 'one')).map(({ rows }) => rows)).toContain(7)
+  expect(lake.state.offset).toBe(9)
+})

@@ -348,6 +348,7 @@ export class ExternalLake implements KeptLake {
     work: Pending,
   ): Promise<Result<string | undefined>> {
     const leftovers: string[] = []
+    const made: [string, Table][] = []
     const unsettled: [StagedPart, Exclude<CommitOutcome, { kind: 'committed' }>][] = []
     const problem = await sideBySide([...outcomes], async ([staged, outcome]) => {
       if (outcome.kind !== 'committed') {
@@ -361,10 +362,12 @@ export class ExternalLake implements KeptLake {
         unsettled.push([staged, { kind: 'unknown', message }])
         return undefined
       }
-      this.#become(new Map([...this.#tables, [staged.part.name, table.value]]))
+      made.push([staged.part.name, table.value])
       leftovers.push(...this.#leftovers.after({ ...staged, after: table.value }))
       return undefined
     })
+    // All at once: the offset, which the ledger has, is never seen before the rows.
+    this.#become(new Map([...this.#tables, ...made]))
     await removeAll(leftovers, this.#parts.storage)
     if (problem !== undefined) return this.#hopeless(problem)
     let why: string | undefined

@@ -20,19 +20,6 @@ export interface Mark {
   readonly offset: number
 }
 
-/** Members that catalogs may leave out, and what they mean then. */
-const ABSENT = {
-  refs: {},
-  snapshots: [],
-  'snapshot-log': [],
-  'metadata-log': [],
-  properties: {},
-  'sort-orders': [{ 'order-id': 0, fields: [] }],
-  'default-sort-order-id': 0,
-  'default-spec-id': 0,
-  'last-sequence-number': 0,
-} as const
-
 /** Reads the answer to loading, creating or committing a table. */
 export function readLoaded(name: string, body: unknown): Result<Loaded> {
   const answer = body as { metadata?: unknown; 'metadata-location'?: unknown } | null | undefined
@@ -41,8 +28,7 @@ export function readLoaded(name: string, body: unknown): Result<Loaded> {
     return failed(error('catalog_invalid', `table ${name}: no metadata in the answer.`))
   }
   const present = Object.entries(raw).filter(([, value]) => value !== null)
-  const full: Record<string, unknown> = { ...ABSENT, ...Object.fromEntries(present) }
-  if (full['current-snapshot-id'] === -1) delete full['current-snapshot-id']
+  const full: Record<string, unknown> = Object.fromEntries(present)
   try {
     if (Array.isArray(full['schemas'])) full['schemas'] = full['schemas'].map(canonicalSchema)
   } catch (cause) {
