@@ -276,7 +276,7 @@ export const ERRORS = {
   table_owned: user(
     400,
     'The table is written by headwater, and this change would break what it promises.',
-    'See PROTOCOL.md §15 for what other engines may change.',
+    'See PROTOCOL.md §16 for what other engines may change.',
   ),
   view_unknown: user(404, 'There is no such view.', 'List the views of the namespace.'),
   namespace_unknown: user(404, 'There is no such namespace.', 'Create it first.'),
@@ -325,6 +325,87 @@ export const ERRORS = {
   // engine
   query_failed: user(400, 'The query failed.', 'Correct the SQL that the message shows.'),
   engine_failed: external(500, 'The engine could not write an epoch.', 'It is retried by itself.'),
+
+  // engine: Flink
+  flink_unavailable: external(
+    503,
+    'Flink cannot be reached or does not answer in time.',
+    'Check cluster.flink in headwater.config.ts, and that SQL Gateway and JobManager run.',
+  ),
+  flink_refused: user(
+    400,
+    'Flink refuses a statement or a request.',
+    'See what the message says; its log has the whole reason.',
+  ),
+  flink_invalid: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'The answer of Flink is not of the form that headwater knows.',
+    remedy: 'Use Flink 2.1, which headwater is built for.',
+  },
+  deploy_refused: user(
+    409,
+    'What runs on Flink cannot be brought to what is wanted.',
+    'Do what the message says, then deploy again.',
+  ),
+  deploy_failed: external(
+    500,
+    'The new job does not work.',
+    'Correct what the message names, and deploy again; it says what runs meanwhile.',
+  ),
+
+  // cluster
+  java_missing: user(
+    404,
+    'There is no Java to run Kafka and Flink on.',
+    'Install Java 17 or 21, such as `apt-get install openjdk-17-jre-headless` or `brew install openjdk@17`; JAVA_HOME says which one to take.',
+  ),
+  java_unsuitable: user(
+    409,
+    'This Java does not run Kafka and Flink.',
+    'Install Java 17 or 21 beside it, such as `apt-get install openjdk-17-jre-headless`, and set JAVA_HOME to it.',
+  ),
+  pip_missing: user(
+    404,
+    'There is no pip to fetch Flink with.',
+    'Install Python 3 with pip, such as `apt-get install python3-pip`.',
+  ),
+  artifact_unavailable: external(
+    503,
+    'A part of the cluster cannot be fetched.',
+    'Check the network, HEADWATER_MAVEN_URL and PIP_INDEX_URL, and run it again; what arrived is kept.',
+  ),
+  artifact_corrupt: {
+    domain: 'external',
+    status: 502,
+    retry: 'never',
+    summary: 'A part of the cluster is not the one that is pinned.',
+    remedy: 'Check what the registry or its mirror serves; nothing of it was used.',
+  },
+  cluster_missing: user(404, 'There is no cluster here.', 'Run `headwater cluster up`.'),
+  cluster_busy: external(
+    409,
+    'Another command is starting or stopping this cluster.',
+    'Wait for it to end.',
+  ),
+  cluster_invalid: {
+    domain: 'external',
+    status: 500,
+    retry: 'never',
+    summary: 'The file that says what runs where cannot be read.',
+    remedy: 'End its processes, remove the file, and run `headwater cluster up`.',
+  },
+  cluster_differs: user(
+    409,
+    'The cluster has data for another number of brokers.',
+    'Leave --brokers out, or choose another folder.',
+  ),
+  cluster_failed: external(
+    500,
+    'A process of the cluster does not start or does not end.',
+    'Read the end of its log, which the message names, then run the command again.',
+  ),
 
   // platform and cli
   config_invalid: user(400, 'The configuration is not valid.', 'Correct the option it names.'),

@@ -5,6 +5,8 @@ export interface FileInfo {
   /** Last modification, milliseconds since 1970. */
   readonly modified: number
   readonly directory: boolean
+  /** Whether the name is a symbolic link; size and time are those of what it leads to. */
+  readonly link: boolean
 }
 
 /** An open file. Offsets and lengths in bytes. */
@@ -26,6 +28,13 @@ export interface Files {
   /** `append` creates the file if it is missing. */
   open(path: string, mode: 'append' | 'read' | 'update'): Promise<FileHandle>
   read(path: string): Promise<Uint8Array>
+  /**
+   * As `read`, of a name that nobody vouches for: rejects with ENOTSUP for anything but a regular file, without waiting for its bytes, and
+   * with EFBIG for more than `bytesMax`.
+   */
+  readRegular(path: string, bytesMax: number): Promise<Uint8Array>
+  /** Whether what is at the path is a regular file, rather than a link, a device or a pipe; undefined for nothing. */
+  isRegular(path: string): Promise<boolean | undefined>
   /** Creates or replaces a file; with `sync` its bytes are durable when it resolves. */
   write(path: string, data: Uint8Array | string, options?: { sync?: boolean }): Promise<void>
   /** Hard link; rejects with EEXIST when `to` exists. The compare-and-swap of a commit. */

@@ -149,6 +149,8 @@ export const limits = {
   manifestsPerTierMax: 30,
   /** Manifests of one size tier above which a commit merges them itself, rather than maintenance. */
   manifestsPerTierHardMax: 120,
+  /** Manifests of one size tier from which on maintenance merges them before anything else. */
+  manifestsUrgentMin: 60,
   /** Entries of a merged manifest, unless one day has more. */
   manifestEntriesMax: 2000,
   /** Age at which a snapshot is forgotten, and how many stay at least; a table's properties go before. */
@@ -167,6 +169,8 @@ export const limits = {
   // reading tables, whoever wrote them
   /** Bytes of one manifest, manifest list or deletion vector, unpacked. */
   metadataBytesMax: 256 * MiB,
+  /** Characters of the metadata of a table or view that other engines write. */
+  metadataCharsMax: 64 * MiB,
   /** Records of such a file and items of lists in it, all together. */
   metadataItemsMax: 20_000_000,
   /** Entries of manifests that are kept decoded. */
@@ -184,6 +188,12 @@ export const limits = {
   causesMax: 10,
   /** Nesting of an Avro schema, of its JSON and of its values. */
   avroDepthMax: 64,
+
+  // doctor
+  /** Free bytes below which a data folder needs looking after. */
+  diskFreeBytesMin: 2_000_000_000,
+  /** How long a platform may take to answer the doctor, ms. */
+  doctorAnswerMsMax: 3000,
 
   // object stores
   /** Requests of one call, the first included; the pause between them doubles. */
@@ -213,6 +223,8 @@ export const limits = {
   /** How long it waits with nothing to do, while writers are busy, and at most after a job. */
   maintenanceIdleMs: 2000,
   maintenanceBusyMs: 50,
+  /** How long writers that never rest put off a job. */
+  maintenanceDeferMsMax: 5000,
   maintenanceRestMsMax: 5 * 60 * 1000,
   /** How long after the start what crashes left is looked for. */
   maintenanceFirstSweepMs: 5 * 60 * 1000,
@@ -275,6 +287,51 @@ export const limits = {
   /** When it is looked for again, if a snapshot named it. */
   garbageAgainMs: 60 * 60 * 1000,
 
+  // engine: Flink
+  /** Time for one request to gateway or JobManager, its answer included. */
+  flinkRequestMsMax: 60_000,
+  flinkAnswerBytesMax: 64 * MiB,
+  /** Time for a statement: planning of all parts, or submission of a job. */
+  flinkStatementMsMax: 300_000,
+  flinkRowsMax: 10_000,
+  flinkPollMsMin: 20,
+  flinkPollMsMax: 1000,
+  /** Time for a savepoint, and for a job to end. */
+  flinkSavepointMsMax: 600_000,
+  /** Deployments that are kept to go back to. */
+  flinkBundlesMax: 10,
+
+  // cluster
+  /** Artifacts fetched at once, requests for one, and the pause after the first, which doubles. */
+  downloadsMax: 6,
+  downloadAttemptsMax: 5,
+  downloadRetryMs: 500,
+  /** A download without a byte for so long is tried again. */
+  downloadIdleMsMax: 20_000,
+  /** A half-fetched file that nobody wrote to for so long belongs to nobody. */
+  downloadAbandonedMs: 60_000,
+  /** Time for the archive of Flink to arrive and be unpacked. */
+  distributionMsMax: 30 * 60 * 1000,
+  distributionPollMs: 500,
+  /** Time for a program that is only asked its version, or formats a broker's disk. */
+  commandMsMax: 60_000,
+  commandOutputCharsMax: 20_000,
+  clusterPortAttemptsMax: 200,
+  clusterBrokersMax: 9,
+  clusterTaskManagersMax: 64,
+  clusterSlotsMax: 64,
+  /** From the start of the processes until all of them answer. */
+  clusterReadyMsMax: 120_000,
+  clusterPollMs: 200,
+  /** Time for an answer to the question whether a process is ready. */
+  clusterProbeMsMax: 5000,
+  clusterProbeBytesMax: 1 * MiB,
+  /** Time for a process to end in order, and then to be gone. */
+  clusterStopMsMax: 20_000,
+  clusterKillMsMax: 10_000,
+  /** Time for another `up` or `down` of the same folder to end. */
+  clusterLockMsMax: 5 * 60 * 1000,
+
   // cli
   /** Bytes kept of what a program prints that `headwater dev` runs. */
   programOutputBytesMax: 64 * MiB,
@@ -325,6 +382,11 @@ assert(limits.clientBatchEventsMax <= limits.batchEventsMax, 'the collector take
 assert(limits.storageFetchesMax < limits.storageConnectionsMax, 'commits go on beside fetches')
 assert(5 * MiB <= limits.storagePartBytes, 'object stores take no smaller parts')
 assert(limits.storagePartBytes < limits.storageMultipartBytes, 'an upload in parts has parts')
+assert(
+  limits.manifestsPerTierMax < limits.manifestsUrgentMin &&
+    limits.manifestsUrgentMin < limits.manifestsPerTierHardMax,
+  'maintenance merges manifests before commits have to',
+)
 assert(limits.garbageAgeMs > limits.snapshotAgeMs, 'what a snapshot named outlives it')
 assert(limits.epochMs <= limits.epochMsMax, 'the cadence has room to adapt')
 assert(
@@ -335,6 +397,10 @@ assert(limits.clientBatchEventsMax <= limits.batchLateFilesMax, 'a client batch 
 assert(
   limits.batchLateFilesMax + limits.epochLateFilesMax < limits.epochFilesMax,
   'late days alone do not close an epoch',
+)
+assert(
+  limits.downloadIdleMsMax < limits.downloadAbandonedMs,
+  "a download that still runs is nobody else's",
 )
 assert(
   limits.completenessWindowMs < limits.completenessMemoryMs,

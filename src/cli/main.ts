@@ -3,8 +3,10 @@ import { Command } from 'commander'
 import { keepAwake } from '../base/clock.ts'
 import { HeadwaterError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
+import { clusterCommand } from './cluster.ts'
 import { compactCommand } from './compact.ts'
 import { devCommand } from './dev.ts'
+import { doctorCommand } from './doctor.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
 import { sqlCommand } from './sql.ts'
@@ -32,10 +34,16 @@ for (const make of [
   sqlCommand,
   tablesCommand,
   compactCommand,
+  doctorCommand,
+  clusterCommand,
   initCommand,
 ]) {
-  const command = make().exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
-  program.addCommand(command.showHelpAfterError(`See \`headwater ${command.name()} --help\`.`))
+  const command = make()
+  for (const each of [command, ...command.commands]) {
+    each.exitOverride((exit) => process.exit(exit.exitCode === 0 ? 0 : 2))
+    each.showHelpAfterError(`See \`headwater ${command.name()} --help\`.`)
+  }
+  program.addCommand(command)
 }
 program.showHelpAfterError('See `headwater --help`.')
 

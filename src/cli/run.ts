@@ -40,7 +40,8 @@ const PORTS = { files: nodeFiles, clock: systemClock, random: systemRandom, deve
 
 async function embedded(project: Project): Promise<Platform> {
   const platform = orThrow(await startPlatform({ project, ...PORTS, ...reports() }))
-  line({ level: 'info', event: 'ready', url: platform.url, replayed: platform.replayed })
+  const { url, catalogUrl: catalog, replayed } = platform
+  line({ level: 'info', event: 'ready', url, catalog, replayed })
   return platform
 }
 

@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { Command, Option } from 'commander'
 import { systemClock } from '../base/clock.ts'
-import { error, type HeadwaterError } from '../base/errors.ts'
+import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import { type Answer, LakeReader, momentOf, type TablePlan } from '../engine/index.ts'
-import type { LakeState } from '../lake/index.ts'
 import { openProjectLake } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { answerText, csv, jsonLines } from './render.ts'
@@ -33,8 +32,8 @@ export function sqlCommand(): Command {
     .option('--explain', 'say which files would be read, and why others would not')
     .option('--at <state>', 'read tables as of a snapshot, tag or time, or as of complete')
     .addHelpText('after', HELP)
-    .action(async (query: string | undefined, options: SqlOptions) => {
-      const sql = await queryOf(query, options)
+    .action(async (query: string | undefined, options: SqlOptions, command: Command) => {
+      const sql = await queryOf(query, options, command)
       const at = options.at === undefined ? undefined : momentOf(options.at)
       const folder = projectFolder(options.project)
       const lake = orThrow(
@@ -50,10 +49,9 @@ export function sqlCommand(): Command {
         const plans = orThrow(await reader.explain(lake.state, sql, { at }))
         process.stdout.write(renderPlans(plans, options.json === true))
       } else {
-        const answer = await reader.query(lake.state, sql, { at })
-        if (!answer.ok) throw explained(answer.error, lake.state)
+        const answer = orThrow(await reader.query(lake.state, sql, { at }))
         const ms = Math.round(systemClock.monotonic() - started)
-        process.stdout.write(render(answer.value, options, ms))
+        process.stdout.write(render(answer, options, ms))
       }
       reader.close()
       await lake.close()
@@ -74,14 +72,19 @@ Examples:
 Metadata tables: snapshots, history, refs, metadata_log_entries, manifests, files, data_files, delete_files, entries,
 partitions. Tables of other namespaces go by namespace.table. See docs/sql.md.`
 
-async function queryOf(query: string | undefined, { file }: SqlOptions): Promise<string> {
+async function queryOf(
+  query: string | undefined,
+  { file }: SqlOptions,
+  command: Command,
+): Promise<string> {
   if (query !== undefined && file !== undefined) {
     throw error('query_failed', 'There are two queries: one as an argument and one in --file.')
   }
   if (file !== undefined) return fileText(file)
   if (query !== undefined) return query
-  if (process.stdin.isTTY) throw error('query_failed', 'There is no query.')
-  return text(process.stdin)
+  const piped = process.stdin.isTTY ? '' : await text(process.stdin)
+  if (piped.trim() === '') return command.error("error: missing argument 'query'")
+  return piped
 }
 
 function fileText(file: string): string {
@@ -97,16 +100,6 @@ function render(answer: Answer, options: SqlOptions, ms: number): string {
   if (options.csv === true) return csv(answer)
   const width = process.stdout.isTTY ? process.stdout.columns : Infinity
   return answerText(answer, width, ms)
-}
-
-/** The failure, with the tables that there are where one was asked for that is not. */
-function explained(failure: HeadwaterError, { tables }: LakeState): HeadwaterError {
-  const unknown = /Table with name \S+ does not exist!/.exec(failure.detail)?.[0]
-  if (unknown === undefined) return failure
-  const names = [...tables.keys()].sort().join(', ')
-  const there =
-    names === '' ? 'There are no tables before `headwater dev` ran once.' : `Tables: ${names}.`
-  return error('query_failed', `${unknown} ${there}`, failure)
 }
 
 /** What each table of a query costs to read. */

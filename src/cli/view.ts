@@ -4,6 +4,8 @@ import { grouped, printable, size } from './text-table.ts'
 
 export interface ViewState {
   readonly url: string
+  /** Where other engines find the tables; undefined where another catalog has them. */
+  readonly catalogUrl: string | undefined
   readonly seconds: number
   readonly eventsPerSecond: number
   readonly landed: number
@@ -87,8 +89,10 @@ function headLines(state: ViewState): string[] {
   return [...lines, '']
 }
 
-function footLines({ url }: ViewState): string[] {
-  return [`  Health ${url}/readyz   metrics ${url}/metrics   stop with Ctrl-C`]
+function footLines({ url, catalogUrl }: ViewState): string[] {
+  const catalog =
+    catalogUrl === undefined ? [] : [`  Iceberg REST catalog for other engines ${catalogUrl}`]
+  return [...catalog, `  Health ${url}/readyz   metrics ${url}/metrics   stop with Ctrl-C`]
 }
 
 function queryLines({ queries }: ViewState): string[] {

@@ -20,7 +20,7 @@ export interface Screen {
 }
 
 export interface WatchOptions {
-  readonly platform: Pick<Platform, 'url' | 'counts' | 'ready'> & {
+  readonly platform: Pick<Platform, 'url' | 'catalogUrl' | 'counts' | 'ready'> & {
     /** Undefined where another process keeps it. */
     readonly lake: Lake | undefined
   }
@@ -70,7 +70,11 @@ export class Watch {
   start(): void {
     const { out, platform } = this.#options
     if (out.isTTY) out.write(HIDE_CURSOR + CLEAR)
-    else out.write(`headwater ${platform.url}\n${this.#queries().join('\n')}\n`)
+    else {
+      const catalog =
+        platform.catalogUrl === undefined ? '' : `Iceberg REST catalog ${platform.catalogUrl}\n`
+      out.write(`headwater ${platform.url}\n${catalog}${this.#queries().join('\n')}\n`)
+    }
     this.#tick()
   }
 
@@ -125,10 +129,11 @@ export class Watch {
 
   #state(): ViewState {
     const { platform, clock, notice } = this.#options
-    const { counts, lake, url } = platform
+    const { counts, lake, url, catalogUrl } = platform
     const tables = [...(lake?.state.tables.values() ?? [])]
     return {
       url,
+      catalogUrl,
       seconds: (clock.monotonic() - this.#started) / 1000,
       eventsPerSecond: this.#rate(counts.landed + counts.quarantined),
       landed: counts.landed,

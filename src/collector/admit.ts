@@ -4,6 +4,7 @@ import { error, type HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Result } from '../base/result.ts'
 import type { Epoch, Schemas } from '../columns/epoch.ts'
+import { PlainReader } from '../columns/plain-chunk.ts'
 import type { Appended, Frame, Log, StoredFrame } from '../log/log.ts'
 import { batchesAnswer, errorAnswer, refusal } from './answer.ts'
 import { type BatchIdentity, Boots, Fingerprints } from './boots.ts'
@@ -61,6 +62,7 @@ export class Admission implements Intake {
   readonly #options: AdmissionOptions
   readonly #boots: Boots
   readonly #fingerprints = new Fingerprints()
+  readonly #plain = new PlainReader()
   readonly #names: ReadonlyMap<string, string>
   readonly #ledgers = new WeakMap<Epoch, Ledger>()
   /** The meta that was made last: clients alike that come in the same millisecond share it. */
@@ -298,7 +300,7 @@ export class Admission implements Intake {
       ledger = new Ledger(epoch.batches, this.#options.schemas.specs.context.fields)
       this.#ledgers.set(epoch, ledger)
     }
-    return { epoch, ledger, names: this.#names, times: this.#options.times }
+    return { epoch, ledger, names: this.#names, times: this.#options.times, plain: this.#plain }
   }
 
   /** The epoch covers the frame once it is durable. Frames settle in order, so the last one to come settles last. */

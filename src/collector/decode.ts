@@ -1,8 +1,10 @@
 /** Splits a body into batches, and tells what cannot be read as one (PROTOCOL.md §2, §3). Pure: nothing is kept. */
 import { isAscii, isUtf8 } from 'node:buffer'
+import { assert } from '../base/assert.ts'
 import { error, type ErrorCode } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
+import { looksPlain } from '../columns/plain-chunk.ts'
 
 export interface Header {
   readonly boot: string
@@ -26,16 +28,62 @@ export interface Broken {
   readonly message: string
 }
 
-export interface BatchPart {
-  readonly kind: 'batch'
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** A chunk line of a batch; `object` is undefined until somebody wants it. */
+export interface ChunkLine {
+  readonly start: number
+  readonly end: number
+  object: JsonObject | undefined
+}
+
+/** A batch of a body. Its chunk lines are read when they are wanted, since most are landed without an object being made of them. */
+export class BatchPart {
+  readonly kind = 'batch'
   readonly header: Header
+  /** What the positions refer to. */
+  readonly body: Buffer
   /** The lines of the batch in the body: header line, then chunk lines from `chunksAt`. */
   readonly start: number
   readonly chunksAt: number
   end: number
-  readonly chunks: Readonly<Record<string, unknown>>[]
+  /** Chunk lines before the first that is known to be broken. */
+  readonly lines: ChunkLine[] = []
   /** The line that could not be read, with all lines behind it. */
   broken: Broken | undefined
+  readonly #read: LineReader
+
+  constructor(header: Header, body: Buffer, start: number, chunksAt: number, read: LineReader) {
+    this.header = header
+    this.body = body
+    this.start = start
+    this.chunksAt = chunksAt
+    this.end = chunksAt
+    this.#read = read
+  }
+
+  /** The object of a chunk line; undefined when it cannot be read, and then the batch is broken there. */
+  chunk(index: number): JsonObject | undefined {
+    const line = this.lines[index]
+    if (line === undefined || line.object !== undefined) return line?.object
+    const read = this.#read(line.start, line.end)
+    assert(read !== undefined, 'a chunk line is not blank')
+    if (read.object !== undefined) return (line.object = read.object)
+    this.lines.length = index
+    const { start, code, message } = read
+    this.broken = { start, end: this.end, code, message }
+    return undefined
+  }
+
+  /** The objects of all chunk lines that can be read. */
+  get chunks(): readonly JsonObject[] {
+    const chunks: JsonObject[] = []
+    for (let i = 0; i < this.lines.length; i++) {
+      const chunk = this.chunk(i)
+      if (chunk !== undefined) chunks.push(chunk)
+    }
+    return chunks
+  }
 }
 
 export interface BytesPart extends Broken {
@@ -49,7 +97,7 @@ export type Part = BatchPart | BytesPart
 interface Line {
   readonly start: number
   readonly end: number
-  readonly object: Readonly<Record<string, unknown>> | undefined
+  readonly object: JsonObject | undefined
   readonly code: ErrorCode
   readonly message: string
 }
@@ -63,10 +111,15 @@ export function readParts(body: Buffer): Result<readonly Part[]> {
   return failed(error('body_too_large', message))
 }
 
+type LineReader = (start: number, end: number) => Line | undefined
+
 /** The parts of a body, in order; they cover every line of it. */
 export function splitBody(body: Buffer): Part[] {
   const parts: Part[] = []
-  const read = lineReader(body)
+  const ascii = isAscii(body)
+  const utf8 = ascii || isUtf8(body)
+  const read = lineReader(body, ascii, utf8)
+  const plain = utf8 ? plainFinder(body) : () => false
   let open: BatchPart | undefined
   let lost: (Broken & { events: number; end: number }) | undefined
   let at = 0
@@ -74,6 +127,11 @@ export function splitBody(body: Buffer): Part[] {
     const newline = body.indexOf(10, at)
     const end = newline === -1 ? body.length : newline
     const next = newline === -1 ? body.length : newline + 1
+    if (open !== undefined && open.lines.length < limits.chunksPerBatchMax && plain(at, end)) {
+      addPlain(open, at, end > at && body[end - 1] === 13 ? end - 1 : end, next)
+      at = next
+      continue
+    }
     const line = read(at, end)
     at = next
     if (line === undefined) continue
@@ -89,7 +147,7 @@ export function splitBody(body: Buffer): Part[] {
       if (typeof header === 'string') {
         lost = broken(line, next, 'header_invalid', header, eventsOf(line.object))
       } else {
-        open = openBatch(header, line.start, next)
+        open = new BatchPart(header, body, line.start, next, read)
         parts.push(open)
       }
     } else if (lost !== undefined) {
@@ -104,8 +162,32 @@ export function splitBody(body: Buffer): Part[] {
   return parts
 }
 
-function openBatch(header: Header, start: number, chunksAt: number): BatchPart {
-  return { kind: 'batch', header, start, chunksAt, end: chunksAt, chunks: [], broken: undefined }
+/**
+ * Finds lines that need not be read now, asked in their order: whether they are JSON or not, they are no header, since nothing in them
+ * is a member `boot`, however it is written.
+ */
+function plainFinder(body: Buffer): (start: number, end: number) => boolean {
+  const find = (what: number | Uint8Array, from: number): number => {
+    const found = body.indexOf(what, from)
+    return found === -1 ? body.length : found
+  }
+  let escape = find(BACKSLASH, 0)
+  let boot = find(BOOT_END, 0)
+  return (start, end) => {
+    if (escape < start) escape = find(BACKSLASH, start)
+    if (boot < start) boot = find(BOOT_END, start)
+    return escape >= end && boot >= end && looksPlain(body, start)
+  }
+}
+
+const BACKSLASH = 0x5c
+/** How a member `boot` ends that has no escapes. Without its first quote, since quotes are frequent and the search stops at each. */
+const BOOT_END = Buffer.from('boot"')
+
+function addPlain(open: BatchPart, start: number, end: number, next: number): void {
+  open.end = next
+  if (open.broken !== undefined) open.broken = { ...open.broken, end: next }
+  else open.lines.push({ start, end, object: undefined })
 }
 
 function addLine(open: BatchPart, line: Line, next: number): void {
@@ -114,11 +196,12 @@ function addLine(open: BatchPart, line: Line, next: number): void {
     open.broken = { ...open.broken, end: next }
   } else if (line.object === undefined) {
     open.broken = broken(line, next, line.code, line.message, 0)
-  } else if (open.chunks.length >= limits.chunksPerBatchMax) {
+  } else if (open.lines.length >= limits.chunksPerBatchMax) {
     const message = `more than ${limits.chunksPerBatchMax} chunks in a batch`
     open.broken = broken(line, next, 'chunk_invalid', message, 0)
   } else {
-    open.chunks.push(line.object)
+    const { start, end, object } = line
+    open.lines.push({ start, end, object })
   }
 }
 
@@ -133,9 +216,7 @@ function broken(
 }
 
 /** A reader of one line; a body of ASCII, the usual case, is decoded without looking at it twice. */
-function lineReader(body: Buffer): (start: number, end: number) => Line | undefined {
-  const ascii = isAscii(body)
-  const utf8 = ascii || isUtf8(body)
+function lineReader(body: Buffer, ascii: boolean, utf8: boolean): LineReader {
   return (start, end) => {
     const from = start
     const to = end > start && body[end - 1] === 13 ? end - 1 : end

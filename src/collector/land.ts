@@ -4,6 +4,7 @@ import { limits } from '../base/limits.ts'
 import type { Epoch, Schemas } from '../columns/epoch.ts'
 import { type BatchRow, type Chunk, isLate, type Rejected } from '../columns/events.ts'
 import { bootZero } from '../columns/ledger-entry.ts'
+import { type PlainReader, plainType } from '../columns/plain-chunk.ts'
 import type { BatchPart } from './decode.ts'
 import type { RequestFacts } from './intake.ts'
 import { jsonText } from '../spec/values.ts'
@@ -47,6 +48,7 @@ export interface Ground {
   /** Event type, old names included → its current name. */
   readonly names: ReadonlyMap<string, string>
   readonly times: TimeRange
+  readonly plain: PlainReader
 }
 
 /** Event type, old names included → its current name. */
@@ -87,7 +89,11 @@ export function landBatch(ground: Ground, arrival: Arrival): Outcome {
   const unknown = new Set<string>(Object.keys(context.extra ?? {}))
   const held: Held[] = []
   const types: TypeCount[] = []
-  for (const object of part.chunks) landChunk(ground, arrival, batch, object, held, unknown, types)
+  for (let i = 0; i < part.lines.length; i++) {
+    if (landPlain(ground, part, i, batch, types)) continue
+    const object = part.chunk(i)
+    if (object !== undefined) landChunk(ground, arrival, batch, object, held, unknown, types)
+  }
   const landed = types.reduce((sum, type) => sum + type.landed, 0)
   if (part.broken !== undefined) {
     const { code, message, start, end } = part.broken
@@ -204,6 +210,26 @@ export function opensLateFile(
       return isLate(day, facts.received) && !table.days.has(day)
     })
   })
+}
+
+/** Lands a chunk line from its bytes, if it can be; counts what landed in `types`. */
+function landPlain(
+  { epoch, names, plain }: Ground,
+  part: BatchPart,
+  index: number,
+  batch: BatchRow,
+  types: TypeCount[],
+): boolean {
+  const { start, end, object } = part.lines[index]!
+  if (object !== undefined) return false
+  const type = plainType(part.body, start, end)
+  const name = type === undefined ? undefined : names.get(type.name)
+  const table = name === undefined ? undefined : epoch.table(name)
+  if (type === undefined || table === undefined) return false
+  const landed = plain.land(table, part.body, type.at, end, batch)
+  if (landed < 0) return false
+  countOf(types, table.spec.name).landed += landed
+  return true
 }
 
 /** Lands one chunk: counts what landed in `types`, and adds the other events to `held`. */

@@ -6,6 +6,7 @@ import { Epoch, type Schemas } from '../columns/epoch.ts'
 import type { EventRows } from '../columns/events.ts'
 import { presentText, type ValueText } from '../columns/json-values.ts'
 import { numberAt, typesOf } from '../columns/ledger-entry.ts'
+import { PlainReader } from '../columns/plain-chunk.ts'
 import type { TableBuffer } from '../columns/table.ts'
 import type { StreamRecord } from '../log/records.ts'
 import { ENVELOPE } from '../spec/envelope.ts'
@@ -74,6 +75,7 @@ export class RecordMaker {
   readonly #schemas: Schemas
   readonly #names: ReadonlyMap<string, string>
   readonly #times: TimeRange
+  readonly #plain = new PlainReader()
   #scratch: Scratch
 
   constructor(schemas: Schemas, times: TimeRange) {
@@ -152,6 +154,7 @@ export class RecordMaker {
         ledger: new Ledger(epoch.batches, context),
         names: this.#names,
         times: this.#times,
+        plain: this.#plain,
       },
       ledger: readables(epoch.batches, LEDGER_NAMES),
       constant: readables(epoch.batches, CONSTANT_NAMES),

@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts'
 import type { Field } from '../spec/field.ts'
 import { base64Length, isBase64, parseLong } from '../spec/values.ts'
+import { behindNull, CLOSE, COMMA, type Numbers, OPEN, readInto, standsAt } from './plain.ts'
 
 /** How a column's values lie in memory; the engine switches on it. */
 export type Storage =
@@ -32,6 +33,14 @@ export abstract class Column {
   put(values: readonly unknown[], row: number): boolean {
     for (let i = 0; i < values.length; i++) if (!this.putOne(values[i], row + i)) return false
     return true
+  }
+
+  /**
+   * Writes the `count` values of the JSON array at `at` in `bytes`, from `row` on; answers the position behind it. -1 when the array
+   * is not plain, not of that length, or a value does not fit: then anything may have been written to these rows.
+   */
+  read(bytes: Buffer, at: number, row: number, count: number, _numbers: Numbers): number {
+    return readInto(this, bytes, at, row, count)
   }
 
   ensure(rows: number): void {
@@ -94,9 +103,29 @@ function grownBits(bits: Uint8Array, capacity: number): Uint8Array {
   return grown
 }
 
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+
 export class BooleanColumn extends Column {
   readonly storage = 'boolean'
   data = new Uint8Array(0)
+
+  override read(bytes: Buffer, at: number, row: number, count: number): number {
+    if (bytes[at] !== OPEN) return -1
+    let position = at + 1
+    for (let i = 0; i < count; i++) {
+      const isTrue = standsAt(bytes, position, TRUE)
+      if (isTrue || standsAt(bytes, position, FALSE)) {
+        this.data[row + i] = isTrue ? 1 : 0
+        position += isTrue ? TRUE.length : FALSE.length
+      } else {
+        position = behindNull(bytes, position)
+        if (position < 0 || !this.putNull(row + i)) return -1
+      }
+      if (bytes[position++] !== (i === count - 1 ? CLOSE : COMMA)) return -1
+    }
+    return position
+  }
 
   override putOne(value: unknown, row: number): boolean {
     if (typeof value === 'boolean') {
@@ -136,6 +165,20 @@ export class IntColumn extends Column {
       } else if (!this.putOne(value, row + i)) return false
     }
     return true
+  }
+
+  override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
+    const end = numbers.read(bytes, at, count)
+    if (end < 0 || numbers.length !== count) return -1
+    const { data } = this
+    const { values } = numbers
+    const [min, max] = [this.#min, this.#max]
+    for (let i = 0; i < count; i++) {
+      const value = values[i]!
+      if ((value | 0) === value && value >= min && value <= max) data[row + i] = value
+      else if (value === value || !this.putNull(row + i)) return -1
+    }
+    return end
   }
 
   override putOne(value: unknown, row: number): boolean {
@@ -189,6 +232,19 @@ export class LongColumn extends Column {
     return true
   }
 
+  override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
+    const end = numbers.read(bytes, at, count)
+    if (end < 0 || numbers.length !== count) return -1
+    const { values } = numbers
+    const [min, max] = [this.#min, this.#max]
+    for (let i = 0; i < count; i++) {
+      const value = values[i]!
+      if (Number.isSafeInteger(value) && value >= min && value <= max) this.set(row + i, value)
+      else if (value === value || !this.putNull(row + i)) return -1
+    }
+    return end
+  }
+
   override putOne(value: unknown, row: number): boolean {
     if (typeof value === 'number') {
       if (!Number.isSafeInteger(value) || value < this.#min || value > this.#max) return false
@@ -221,6 +277,20 @@ export class DoubleColumn extends Column {
     super(field)
     this.#min = field.min ?? -Number.MAX_VALUE
     this.#max = field.max ?? Number.MAX_VALUE
+  }
+
+  override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
+    const end = numbers.read(bytes, at, count)
+    if (end < 0 || numbers.length !== count) return -1
+    const { data } = this
+    const { values } = numbers
+    const [min, max] = [this.#min, this.#max]
+    for (let i = 0; i < count; i++) {
+      const value = values[i]!
+      if (value >= min && value <= max) data[row + i] = value
+      else if (value === value || !this.putNull(row + i)) return -1
+    }
+    return end
   }
 
   override putOne(value: unknown, row: number): boolean {

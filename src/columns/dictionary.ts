@@ -1,4 +1,5 @@
 /** Gives each distinct string of a column a small code, so that a repeated string costs one map look-up and four bytes. */
+import { ByteIndex } from './byte-index.ts'
 
 /** Codes are 0, 1, 2 … in order of first use. Lives for one epoch. */
 export class Dictionary {
@@ -8,10 +9,21 @@ export class Dictionary {
   /** Whether a value contains U+0000, which C strings cannot carry. */
   hasNul = false
   readonly #codes = new Map<string, number>()
+  readonly #byBytes = new ByteIndex()
 
   /** The code of `value`, or -1 when it has none yet. */
   find(value: string): number {
     return this.#codes.get(value) ?? -1
+  }
+
+  /** The code of the value whose UTF-8 is at `start` … `end` of `bytes`; -1 when it has none, or nobody asked for its bytes yet. */
+  findBytes(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    return this.#byBytes.find(bytes, start, end, hash)
+  }
+
+  /** Remembers the bytes of the value with a code, for `findBytes`. */
+  rememberBytes(bytes: Uint8Array, start: number, end: number, hash: number, code: number): void {
+    this.#byBytes.add(bytes, start, end, hash, code)
   }
 
   /** Gives a new value its code. The caller has checked that it is new and well formed. */
@@ -32,6 +44,7 @@ export class Dictionary {
 
   clear(): void {
     this.#codes.clear()
+    this.#byBytes.clear()
     this.values.length = 0
     this.chars = 0
     this.hasNul = false

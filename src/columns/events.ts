@@ -74,7 +74,7 @@ export function isLate(day: number, received: number): boolean {
 }
 
 /** Whether a time (µs since 1970, or infinite) is on such a day. */
-function isFar(micros: number, { received }: BatchRow): boolean {
+export function isFar(micros: number, received: number): boolean {
   return Number.isFinite(micros) && isLate(Math.floor(micros / DAY_MICROS), received)
 }
 
@@ -94,6 +94,8 @@ export class EventRows implements RowSet {
   readonly byName: ReadonlyMap<string, Column>
   /** The same columns, each once, with its name. */
   readonly fields: readonly (readonly [string, Column])[]
+  /** What stands before the values of each of them in a plain line: `"name":`. */
+  readonly keys: readonly Uint8Array[]
   /** Columns that nothing fills any more. */
   readonly #retired: readonly Column[]
   readonly #own: readonly Column[]
@@ -116,6 +118,7 @@ export class EventRows implements RowSet {
       return { column, ofBatch: false }
     })
     this.fields = fields
+    this.keys = fields.map(([name]) => Buffer.from(`${JSON.stringify(name)}:`))
     this.byName = new Map(fields)
     this.#retired = retired
     this.#own = [...own.values()]
@@ -263,7 +266,8 @@ export class EventTable {
         ;(rejected ??= []).push({ index: i, ...bad })
       }
     }
-    if (isFar(oldest, batch) || isFar(newest, batch)) newest = this.#boundDays(n.length, batch)
+    if (isFar(oldest, batch.received) || isFar(newest, batch.received))
+      newest = this.#boundDays(n.length, batch)
     batch.newest = Math.max(batch.newest, newest)
     return rejected
   }
@@ -302,7 +306,7 @@ export class EventTable {
   }
 
   /** The rows of a day; a new day takes over the memory of an old one. */
-  #rowsOf(day: number, received: number): EventRows {
+  rowsOf(day: number, received: number): EventRows {
     let rows = this.#days.get(day)
     if (rows === undefined) {
       rows = this.#spare.pop() ?? new EventRows(this.spec, this.#schema, this.#ledger)
@@ -315,7 +319,7 @@ export class EventTable {
 
   /** Writes a whole chunk to one day, or nothing and false when a value does not fit. */
   #write(chunk: Chunk, batch: BatchRow, unknown: readonly string[], day: number): boolean {
-    const rows = this.#rowsOf(day, batch.received)
+    const rows = this.rowsOf(day, batch.received)
     const start = rows.rows
     const length = chunk.n.length
     rows.ensure(start + length)
@@ -330,7 +334,7 @@ export class EventTable {
     putEnvelope(rows, chunk, batch, this.#micros, start)
     putFlags(rows, this.#flags, start, length)
     rows.nullRetired(start, length)
-    putExtra(rows, chunk, batch, unknown, start)
+    putExtra(rows, batch, { start, length, unknown, cols: chunk.cols })
     rows.rows = start + length
     return true
   }
@@ -469,22 +473,25 @@ function putFlags(
   for (let i = 0; i < length; i++) rows.flag.putOne(flags[i], start + i)
 }
 
+/** Rows just written, and what of their chunk no column takes. */
+interface Rest {
+  readonly start: number
+  readonly length: number
+  readonly unknown: readonly string[]
+  readonly cols: Chunk['cols']
+}
+
 /** Keeps what no column takes as JSON, so that it can be moved into a column later. */
-function putExtra(
-  rows: EventRows,
-  chunk: Chunk,
-  batch: BatchRow,
-  unknown: readonly string[],
-  start: number,
-): void {
+export function putExtra(rows: EventRows, batch: BatchRow, rest: Rest): void {
+  const { start, length, unknown, cols } = rest
   if (unknown.length === 0 && batch.extra === undefined) {
-    rows.extra.setNulls(start, chunk.n.length)
+    rows.extra.setNulls(start, length)
     return
   }
-  for (let i = 0; i < chunk.n.length; i++) {
+  for (let i = 0; i < length; i++) {
     const members: string[] = []
     for (const name of unknown) {
-      const value = chunk.cols[name]![i]
+      const value = cols[name]![i]
       if (value !== null) members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
     }
     for (const [name, value] of Object.entries(batch.extra ?? {})) {

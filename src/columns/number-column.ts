@@ -2,9 +2,14 @@
 import type { Field } from '../spec/field.ts'
 import { decimalParser, parseDate, timestampMicros, withinDecimal } from '../spec/values.ts'
 import { Column, IntColumn, LongColumn } from './column.ts'
+import { type Numbers, readInto } from './plain.ts'
 
 /** Days since 1970 from `YYYY-MM-DD`. */
 export class DateColumn extends IntColumn {
+  override read(bytes: Buffer, at: number, row: number, count: number): number {
+    return readInto(this, bytes, at, row, count)
+  }
+
   override put(values: readonly unknown[], row: number): boolean {
     for (let i = 0; i < values.length; i++) if (!this.putOne(values[i], row + i)) return false
     return true
@@ -22,6 +27,16 @@ export class DateColumn extends IntColumn {
 
 /** Microseconds since 1970 from milliseconds. */
 export class TimestampColumn extends LongColumn {
+  override read(bytes: Buffer, at: number, row: number, count: number, numbers: Numbers): number {
+    const end = numbers.read(bytes, at, count)
+    if (end < 0 || numbers.length !== count) return -1
+    for (let i = 0; i < count; i++) {
+      const value = numbers.values[i]!
+      if (!this.putOne(value === value ? value : null, row + i)) return -1
+    }
+    return end
+  }
+
   override put(values: readonly unknown[], row: number): boolean {
     for (let i = 0; i < values.length; i++) if (!this.putOne(values[i], row + i)) return false
     return true
@@ -43,6 +58,10 @@ export class DecimalColumn extends LongColumn {
   constructor(field: Field, precision: number, scale: number) {
     super(field)
     this.#parse = decimalParser(precision, scale)
+  }
+
+  override read(bytes: Buffer, at: number, row: number, count: number): number {
+    return readInto(this, bytes, at, row, count)
   }
 
   override put(values: readonly unknown[], row: number): boolean {

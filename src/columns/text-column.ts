@@ -2,8 +2,10 @@
 import { limits } from '../base/limits.ts'
 import type { Field } from '../spec/field.ts'
 import { nesting } from '../spec/values.ts'
+import { HASH_START, hashStep } from './byte-index.ts'
 import { Column } from './column.ts'
 import { Dictionary } from './dictionary.ts'
+import { BACKSLASH, behindNull, CLOSE, COMMA, OPEN, QUOTE, readInto } from './plain.ts'
 import { Texts } from './texts.ts'
 
 /** Epochs after which a column that is kept as texts is given a dictionary again, to see whether its values still seldom repeat. */
@@ -54,6 +56,68 @@ export class StringColumn extends Column {
       } else if (!this.putOne(value, row + i)) return false
     }
     return true
+  }
+
+  override read(bytes: Buffer, at: number, row: number, count: number): number {
+    if (bytes[at] !== OPEN) return -1
+    const { texts } = this
+    if (texts === undefined) this.#strings += count
+    let position = at + 1
+    for (let i = 0; i < count; i++) {
+      if (bytes[position] === QUOTE) {
+        position =
+          texts === undefined
+            ? this.#readCoded(bytes, position + 1, row + i)
+            : this.#readText(texts, bytes, position + 1, row + i)
+        if (position < 0) return -1
+      } else {
+        position = behindNull(bytes, position)
+        if (position < 0 || !this.putNull(row + i)) return -1
+      }
+      if (bytes[position++] !== (i === count - 1 ? CLOSE : COMMA)) return -1
+    }
+    return position
+  }
+
+  /** Writes the string that begins at `start`, behind its quote; answers the position behind it, or -1. */
+  #readCoded(bytes: Buffer, start: number, row: number): number {
+    let hash = HASH_START
+    let end = start
+    let byte
+    while ((byte = bytes[end]!) !== QUOTE) {
+      // Control characters are not JSON, and escapes are not plain.
+      if (!(byte >= 0x20) || byte === BACKSLASH) return -1
+      hash = hashStep(hash, byte)
+      end++
+    }
+    const { dictionary } = this
+    let code = dictionary.findBytes(bytes, start, end, hash)
+    if (code < 0) {
+      const value = bytes.toString('utf8', start, end)
+      code = dictionary.find(value)
+      if (code < 0) {
+        if (!this.accepts(value)) return -1
+        code = dictionary.add(value)
+      }
+      dictionary.rememberBytes(bytes, start, end, hash, code)
+    }
+    this.data[row] = code
+    return end + 1
+  }
+
+  #readText(texts: Texts, bytes: Buffer, start: number, row: number): number {
+    let end = start
+    let byte
+    while ((byte = bytes[end]!) !== QUOTE) {
+      if (!(byte >= 0x20) || byte === BACKSLASH) return -1
+      end++
+    }
+    // A string has at most as many UTF-16 units as bytes.
+    if (end - start > this.#lengthMax && !this.accepts(bytes.toString('utf8', start, end))) {
+      return -1
+    }
+    texts.putBytes(bytes, start, end, row)
+    return end + 1
   }
 
   override putOne(value: unknown, row: number): boolean {
@@ -141,6 +205,10 @@ export class EnumColumn extends StringColumn {
 
 /** Any JSON value, stored as its JSON text. */
 export class JsonColumn extends StringColumn {
+  override read(bytes: Buffer, at: number, row: number, count: number): number {
+    return readInto(this, bytes, at, row, count)
+  }
+
   override put(values: readonly unknown[], row: number): boolean {
     for (let i = 0; i < values.length; i++) if (!this.putOne(values[i], row + i)) return false
     return true

@@ -36,6 +36,19 @@ export class Texts {
     this.#end = end
   }
 
+  /** Writes the UTF-8 at `from` … `to` of `source`. */
+  putBytes(source: Uint8Array, from: number, to: number, row: number): void {
+    const start = this.#end
+    const length = to - from
+    if (start + length > this.bytes.length) this.#grow(start + length)
+    const { bytes } = this
+    if (length > SHORT) bytes.set(source.subarray(from, to), start)
+    else for (let i = 0; i < length; i++) bytes[start + i] = source[from + i]!
+    this.starts[row] = start
+    this.ends[row] = start + length
+    this.#end = start + length
+  }
+
   ensure(capacity: number): void {
     if (capacity <= this.starts.length) return
     this.starts = grown(this.starts, capacity)

@@ -2,6 +2,7 @@
 import { limits } from '../base/limits.ts'
 import type { Table } from './write-manifest.ts'
 import type { Id, Metadata, Snapshot, StatisticsFile } from './metadata.ts'
+import { isInside, plainForm } from './places.ts'
 import { folderOf, join, nameOf, type Storage } from './storage.ts'
 
 /** How long snapshots stay. A table's own properties go before these. */
@@ -189,9 +190,14 @@ export class Garbage {
     const gone = before.manifests.map(({ path }) => path).filter((path) => !present.has(path))
     this.note(after.name, gone, now)
     if (!collects(after.metadata)) return []
-    const lists = new Set(after.metadata.snapshots.map((snapshot) => snapshot['manifest-list']))
-    const old = before.metadata.snapshots.map((snapshot) => snapshot['manifest-list'])
-    return [...old.filter((list) => !lists.has(list)), ...oldMetadata(before, after)]
+    const listOf = (snapshot: Snapshot): string => snapshot['manifest-list']
+    const lists = new Set(after.metadata.snapshots.map((each) => plainForm(listOf(each))))
+    const old = before.metadata.snapshots.map(listOf)
+    const unnamed = old.filter((list) => !lists.has(plainForm(list)))
+    // What lies elsewhere was only lent to the table, and may be anybody's.
+    return [...unnamed, ...oldMetadata(before, after)].filter((location) =>
+      isInside(after.metadata.location, location),
+    )
   }
 }
 

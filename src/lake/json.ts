@@ -3,10 +3,13 @@
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 const parse = JSON.parse as (text: string, reviver: Reviver) => unknown
 
-/** Parses JSON; integers beyond 2^53 become bigint. Throws SyntaxError. */
+/** No longer than 64 bits: what is beyond them is wrong anyway, and millions of digits take long to read. */
+const EXACT = /^-?[0-9]{1,20}$/
+
+/** Parses JSON; integers beyond 2^53 become bigint. Throws SyntaxError, and RangeError where it is nested too deeply. */
 export function parseExact(text: string): unknown {
   return parse(text, (_key, value, { source }) =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?[0-9]+$/.test(source ?? '')
+    typeof value === 'number' && !Number.isSafeInteger(value) && EXACT.test(source ?? '')
       ? BigInt(source!)
       : value,
   )

@@ -1,7 +1,10 @@
 /** The storage port over a disk: durable by fsync, commits by hard link. */
 import path from 'node:path'
+import { error } from '../base/errors.ts'
 import { errnoOf, type Files } from '../base/files.ts'
+import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
+import { tooLarge } from './failure.ts'
 import { folderOf, type Storage, type StoredObject } from './storage.ts'
 
 export function localStorage(root: string, files: Files, random: Random): Storage {
@@ -21,8 +24,15 @@ class LocalStorage implements Storage {
     this.#random = random
   }
 
-  read(location: string): Promise<Uint8Array> {
-    return this.#files.read(pathOf(location))
+  async read(location: string): Promise<Uint8Array> {
+    try {
+      return await this.#files.readRegular(pathOf(location), limits.metadataBytesMax)
+    } catch (cause) {
+      const code = errnoOf(cause)
+      if (code === 'ENOTSUP') throw notAFile(location)
+      if (code === 'EFBIG') throw tooLarge(location)
+      throw cause
+    }
   }
 
   async write(location: string, bytes: Uint8Array | string): Promise<void> {
@@ -70,8 +80,10 @@ class LocalStorage implements Storage {
     for (const name of await this.#files.list(directory)) {
       const location = locationOf(path.join(directory, name))
       const info = await this.#files.info(path.join(directory, name))
-      if (info?.directory === true) yield* this.list(location)
-      else if (info !== undefined) yield { location, bytes: info.size, modified: info.modified }
+      // A link leads to what is somebody else's, or round in a circle.
+      if (info === undefined || info.link) continue
+      if (info.directory) yield* this.list(location)
+      else yield { location, bytes: info.size, modified: info.modified }
     }
   }
 
@@ -101,8 +113,17 @@ class LocalStorage implements Storage {
     return Promise.resolve(locationOf(file))
   }
 
-  local(location: string): Promise<string> {
-    return Promise.resolve(pathOf(location))
+  /** An engine would wait for a pipe for ever, and take a device for a file without end. */
+  async local(location: string): Promise<string> {
+    const file = pathOf(location)
+    // One name would stand for many files.
+    if (/[*?[]/.test(file)) throw error('unsupported', `${location} has a character of patterns.`)
+    const regular = await this.#files.isRegular(file)
+    if (regular === undefined) {
+      throw Object.assign(new Error(`ENOENT: no such file, ${file}`), { code: 'ENOENT' })
+    }
+    if (!regular) throw notAFile(location)
+    return file
   }
 
   async #temporary(location: string, bytes: Uint8Array | string, sync: boolean): Promise<string> {
@@ -111,6 +132,10 @@ class LocalStorage implements Storage {
     await this.#files.write(temporary, bytes, { sync })
     return temporary
   }
+}
+
+function notAFile(location: string): Error {
+  return error('lake_invalid', `${location} is not a regular file.`)
 }
 
 /** `file://` and the absolute path as it is. Iceberg's locations are not URLs: readers decode nothing, so nothing is encoded. */

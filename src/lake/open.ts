@@ -32,6 +32,7 @@ import {
   stringifyMetadata,
 } from './metadata.ts'
 import { directoryIdentity, takeOwnership } from './owner.ts'
+import { confined } from './places.ts'
 import { publishNames } from './publish.ts'
 import { Readings, type TableReading } from './reading.ts'
 import { folderOf, join, type Storage } from './storage.ts'
@@ -62,6 +63,8 @@ export interface LakeOptions {
   readonly data?: string
   /** Takes the lake from another data directory. */
   readonly takeOver?: boolean
+  /** Folders beside the lake's own in which other engines' tables may lie. */
+  readonly locations?: readonly string[]
 }
 
 /** Tables of one version of the catalog. */
@@ -83,8 +86,10 @@ export interface CatalogLake extends KeptLake {
   readonly catalog: LakeCatalog
 }
 
-export async function openLake(options: LakeOptions): Promise<Result<CatalogLake>> {
-  const { storage, lock, files, random } = options
+export async function openLake(given: LakeOptions): Promise<Result<CatalogLake>> {
+  const storage = confined(given.storage, given.locations ?? [])
+  const options = { ...given, storage }
+  const { lock, files, random } = options
   const catalog = new Catalog(storage)
   try {
     if (options.readOnly === true) {

@@ -5,6 +5,7 @@ import { error, HeadwaterError } from '../base/errors.ts'
 import { errnoOf, type Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
 import { type Random, uuid } from '../base/random.ts'
+import { tooLarge } from './failure.ts'
 import { ObjectCache } from './object-cache.ts'
 import {
   connectS3,
@@ -60,7 +61,12 @@ class S3Storage implements Storage {
 
   async read(location: string): Promise<Uint8Array> {
     const parts: Uint8Array[] = []
-    for await (const part of this.#bytes(location)) parts.push(part)
+    let length = 0
+    for await (const part of this.#bytes(location)) {
+      length += part.byteLength
+      if (length > limits.metadataBytesMax) throw tooLarge(location)
+      parts.push(part)
+    }
     return Buffer.concat(parts)
   }
 

@@ -14,7 +14,7 @@ export interface StoredObject {
 export interface Storage {
   /** Location of the lake. */
   readonly root: string
-  /** The whole object; rejects with ENOENT where there is none. */
+  /** The whole of an object of metadata; rejects with ENOENT where there is none, and with `lake_invalid` beyond `metadataBytesMax`. */
   read(location: string): Promise<Uint8Array>
   /** Writes an object under a name that nothing refers to yet; its bytes are durable when it resolves, its name after `settle`. */
   write(location: string, bytes: Uint8Array | string): Promise<void>

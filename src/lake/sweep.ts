@@ -3,6 +3,7 @@ import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { collects } from './expire.ts'
 import { decodeManifestList, type ManifestFile } from './manifest.ts'
+import { formsOf, isInside, plainForm } from './places.ts'
 import { folderOf, join, nameOf, type Storage, type StoredObject } from './storage.ts'
 import { readManifest, type Table } from './write-manifest.ts'
 
@@ -66,7 +67,7 @@ async function oldObjects(
 }
 
 /**
- * Of objects that left a table those that no snapshot names, its own, of one of `tables` at the same place, or of one of `others`, wherever
+ * Of objects in its folder that left a table those that no snapshot names, its own, of one of `tables` at the same place, or of one of `others`, wherever
  * that lies; they are removed.
  */
 export async function removeUnnamed(
@@ -76,16 +77,16 @@ export async function removeUnnamed(
   others: readonly Table[],
   storage: Storage,
 ): Promise<Result<readonly string[]>> {
-  if (candidates.length === 0 || !collects(table.metadata)) return ok([])
-  const place = (each: Table): string => `${formsOf(each.metadata.location)[0]}/`
+  // What lies elsewhere was only lent to the table, and may be anybody's.
+  const own = candidates.filter((location) => isInside(table.metadata.location, location))
+  if (own.length === 0 || !collects(table.metadata)) return ok([])
+  const place = (each: Table): string => `${plainForm(each.metadata.location)}/`
   const near = tables.filter(
     (each) => place(each).startsWith(place(table)) || place(table).startsWith(place(each)),
   )
   const named = await namedObjects([...near, ...others], storage)
   if (!named.ok) return named
-  const unnamed = candidates.filter(
-    (location) => !formsOf(location).some((form) => named.value.has(form)),
-  )
+  const unnamed = own.filter((location) => !formsOf(location).some((form) => named.value.has(form)))
   for (const location of unnamed) await storage.remove(location)
   return ok(unnamed)
 }
@@ -145,21 +146,4 @@ function metadataObjects({ metadata, file, number }: Table): string[] {
     ...(metadata['partition-statistics'] ?? []),
   ].map((each) => each['statistics-path'])
   return [file, linkOf(number), join(folder, 'version-hint.text'), ...log, ...statistics]
-}
-
-/**
- * Every way in which writers name the same object: `file:/a`, `file:///a`, `file://localhost/a` and `/a`; with `%20` decoded and, since some
- * writers do not encode, as it stands; `s3a:` and `s3n:` as `s3:`.
- */
-export function formsOf(location: string): string[] {
-  if (location.startsWith('file:') || location.startsWith('/')) {
-    const raw = location.replace(/^file:(\/\/localhost)?/, '').replace(/^\/+/, '/')
-    if (!location.startsWith('file:')) return [raw]
-    try {
-      return [raw, decodeURIComponent(raw)]
-    } catch {
-      return [raw]
-    }
-  }
-  return [location.replace(/^s3[an]:/, 's3:')]
 }

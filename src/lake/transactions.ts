@@ -6,12 +6,15 @@ import { uuid } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { type CatalogFile, tablesOf } from './catalog-file.ts'
 import { logMetadata, removeAll } from './expire.ts'
-import { loadTable, readText } from './load.ts'
+import { diskFailure } from './failure.ts'
+import { loadTable, readList, readText } from './load.ts'
+import type { ManifestFile } from './manifest.ts'
 import { type Metadata, parseMetadata, stringifyMetadata } from './metadata.ts'
+import { isInside } from './places.ts'
 import { folderOf, join, nameOf } from './storage.ts'
 import { objectsOf, removeUnnamed } from './sweep.ts'
 import { parseView, stringifyView, type ViewMetadata } from './view.ts'
-import type { Ports, Table } from './write-manifest.ts'
+import { type Ports, readManifest, rowsOf, type Table } from './write-manifest.ts'
 
 /**
  * What a catalog is to become, out of what it is; the same object for no change. It is called again when another writer was first. Files
@@ -19,9 +22,19 @@ import type { Ports, Table } from './write-manifest.ts'
  */
 export type CatalogEdit = (catalog: CatalogFile, stage: Stage) => Promise<Result<CatalogFile>>
 
+/** A file as a manifest names it. */
+export interface NamedFile {
+  readonly location: string
+  readonly rows: number
+  /** Whether its rows delete others. */
+  readonly deletes: boolean
+}
+
 export interface LakeCatalog {
   /** Location of the warehouse. */
   readonly root: string
+  /** Folders beside it in which tables of other engines may lie. */
+  readonly locations: readonly string[]
   /** Key of the namespace of headwater's own tables. */
   readonly namespace: string
   /** The newest version. */
@@ -29,7 +42,13 @@ export interface LakeCatalog {
   /** Metadata of the table at a location; `lake_invalid` where there is none. */
   metadata(location: string): Promise<Result<Metadata>>
   view(location: string): Promise<Result<ViewMetadata>>
+  /** Manifests that a manifest list names; `lake_invalid` where it cannot be read. */
+  manifests(list: string): Promise<Result<readonly ManifestFile[]>>
+  /** Data and delete files that live in a manifest. */
+  filesOf(manifest: ManifestFile): Promise<Result<readonly NamedFile[]>>
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>>
+  /** Makes the folder in which a client will write the manifests of a new table; not every client makes it. */
+  prepare(location: string): Promise<void>
   /** To be told when a commit to one of headwater's own tables has to be made again. */
   contended(): void
   /** Removes the objects of a table that was dropped, but none that another table names; answers how many went. */
@@ -40,6 +59,7 @@ export interface LakeCatalog {
 export interface Transactor extends Ports {
   readonly clock: Clock
   readonly namespace: string
+  readonly locations?: readonly string[]
   catalog(): CatalogFile
   /** Headwater's own tables. */
   tables(): ReadonlyMap<string, Table>
@@ -69,7 +89,8 @@ export class Stage {
     if (next.properties['write.metadata.delete-after-commit.enabled'] === 'true') {
       const kept = new Set(next['metadata-log'].map((entry) => entry['metadata-file']))
       for (const { 'metadata-file': file } of previous?.metadata['metadata-log'] ?? []) {
-        if (!kept.has(file)) this.#obsolete.push(file)
+        // A log may name anything: what lies elsewhere stays.
+        if (!kept.has(file) && isInside(next.location, file)) this.#obsolete.push(file)
       }
     }
     return this.#write(next, previous?.file, stringifyMetadata(next))
@@ -99,6 +120,10 @@ export class Stage {
     const number = previous === undefined ? 1 : numberOf(previous) + 1
     const folder = of.properties[METADATA_PATH] ?? join(of.location, 'metadata')
     const file = join(folder, `${number}-${uuid(random)}.metadata.json`)
+    if (text.length > limits.metadataCharsMax) {
+      const most = `more than ${limits.metadataCharsMax} characters of metadata`
+      throw error('update_invalid', `${of.location} would have ${most}.`)
+    }
     this.#written.push(file)
     await storage.write(file, text)
     await storage.settle(folderOf(file))
@@ -139,12 +164,22 @@ export class Transactions implements LakeCatalog {
     return this.#of.namespace
   }
 
+  get locations(): readonly string[] {
+    return this.#of.locations ?? []
+  }
+
   get current(): CatalogFile {
     return this.#of.catalog()
   }
 
   commit(edit: CatalogEdit): Promise<Result<CatalogFile>> {
     return this.#of.transact(edit, () => new Stage(this.#of))
+  }
+
+  async prepare(location: string): Promise<void> {
+    const { storage } = this.#of
+    // An object store has no folders.
+    if (storage.root.startsWith('file:')) await storage.spool(join(location, 'metadata'))
   }
 
   contended(): void {
@@ -177,6 +212,25 @@ export class Transactions implements LakeCatalog {
     return text.ok ? parseView(text.value, location) : text
   }
 
+  manifests(list: string): Promise<Result<readonly ManifestFile[]>> {
+    return readList(list, this.#of.storage)
+  }
+
+  async filesOf(manifest: ManifestFile): Promise<Result<readonly NamedFile[]>> {
+    try {
+      const entries = await readManifest(manifest, this.#of.storage)
+      return ok(
+        entries.map((entry) => ({
+          location: entry.dataFile['file_path'] as string,
+          rows: rowsOf(entry),
+          deletes: manifest.content !== 0,
+        })),
+      )
+    } catch (cause) {
+      return failed(diskFailure(cause, manifest.path))
+    }
+  }
+
   /** Tables of other engines; fails when one cannot be read. */
   async others(): Promise<Result<readonly Table[]>> {
     const tables: Table[] = []
@@ -197,12 +251,8 @@ export class Transactions implements LakeCatalog {
     if (!others.ok) return others
     const named = await objectsOf(table.value, this.#of.storage)
     if (!named.ok) return named
-    // What lies elsewhere was only lent to the table.
-    const inside = [...named.value].filter((each) =>
-      each.startsWith(`${table.value.metadata.location}/`),
-    )
     const all = [...this.#of.tables().values(), ...others.value]
-    const removed = await removeUnnamed(inside, table.value, [], all, this.#of.storage)
+    const removed = await removeUnnamed([...named.value], table.value, [], all, this.#of.storage)
     return removed.ok ? ok(removed.value.length) : removed
   }
 

@@ -171,7 +171,7 @@ function apply(work: Work, update: Update): void {
       schemaOf(draft)
       return
     case 'add-spec': {
-      const placed = placeSpec(update.spec, { ...draft, schema: schemaOf(draft) })
+      const placed = placeSpec(update.spec, { ...draft, schema: newestSchema(work) })
       draft['partition-specs'] = placed.list
       const fields = placed.list.find((spec) => spec['spec-id'] === placed.id)!.fields
       draft['last-partition-id'] = fields.reduce(
@@ -185,7 +185,7 @@ function apply(work: Work, update: Update): void {
       draft['default-spec-id'] = lastOr(update['spec-id'], work.spec, 'spec')
       return
     case 'add-sort-order': {
-      const placed = placeOrder(update['sort-order'], draft['sort-orders'], schemaOf(draft))
+      const placed = placeOrder(update['sort-order'], draft['sort-orders'], newestSchema(work))
       draft['sort-orders'] = placed.list
       work.order = placed.id
       return
@@ -299,6 +299,12 @@ function schemaOf(draft: Draft): Schema {
   const schema = draft.schemas.find((each) => each['schema-id'] === id)
   if (schema === undefined) throw invalid(`Cannot set current schema to unknown schema: ${id}.`)
   return schema
+}
+
+/** The current schema; of a new table that has none yet, the one just added. The order of updates is the client's. */
+function newestSchema({ draft, schema }: Work): Schema {
+  if (draft['current-schema-id'] !== -1 || schema === undefined) return schemaOf(draft)
+  return schemaOf({ ...draft, 'current-schema-id': schema })
 }
 
 function addSnapshot({ draft, added }: Work, raw: Snapshot): void {

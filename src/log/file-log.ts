@@ -219,7 +219,7 @@ class SegmentedLog implements FileLog {
         await closeQuietly(active.handle)
         active = await this.#beginSegment(group.start)
       }
-      await active.handle.append(group.parts)
+      await active.handle.append(group.bytes.parts())
       await active.handle.sync()
       active.segment.end = group.end
       this.#tail = group.end

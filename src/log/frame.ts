@@ -1,4 +1,4 @@
-/** Frames as bytes: the layout of PROTOCOL.md §12, written and checked; the payload is never copied. */
+/** Frames as bytes: the layout of PROTOCOL.md §12, written and checked. */
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/assert.ts'
 import type { Frame } from './log.ts'
@@ -46,6 +46,19 @@ export function encodeFrame(frame: Frame, durable: number): [Uint8Array, Uint8Ar
   return [encodeHeader(kinds[frame.kind], frame, durable), frame.meta, frame.payload]
 }
 
+/** Writes a whole frame into `block` from `position` on, where it has room; answers where it ends. */
+export function writeFrame(block: Buffer, position: number, frame: Frame, durable: number): number {
+  const metaAt = position + frameHeaderBytes
+  const payloadAt = metaAt + frame.meta.byteLength
+  const end = payloadAt + frame.payload.byteLength
+  writeHeader(block, position, kinds[frame.kind], frame, durable)
+  block.set(frame.meta, metaAt)
+  block.set(frame.payload, payloadAt)
+  const checksum = crc32(block.subarray(position + at.kind, end))
+  block.writeUInt32LE(checksum, position + at.checksum)
+  return end
+}
+
 /** A frame without content, written to see whether the disk takes writes. */
 export function encodeProbe(durable: number): Uint8Array {
   const content = { boot: noBoot, seq: 0, first: 0, count: 0, fingerprint: 0 }
@@ -53,23 +66,36 @@ export function encodeProbe(durable: number): Uint8Array {
 }
 
 function encodeHeader(kind: number, frame: Omit<Frame, 'kind'>, durable: number): Uint8Array {
-  assert(frame.boot.byteLength === 16, 'a boot has 128 bits')
   const { meta, payload } = frame
   const header = Buffer.allocUnsafe(frameHeaderBytes)
-  header.writeUInt32LE(frameHeaderBytes - at.kind + meta.byteLength + payload.byteLength, at.length)
-  header[at.kind] = kind
-  header[at.version] = version
-  header.writeUInt16LE(0, at.zero)
-  header.writeUInt32LE(frame.seq, at.seq)
-  header.set(frame.boot, at.boot)
-  writeOffset(header, frame.first, at.first)
-  header.writeUInt32LE(frame.count, at.count)
-  header.writeUInt32LE(frame.fingerprint, at.fingerprint)
-  writeOffset(header, durable, at.durable)
-  header.writeUInt32LE(meta.byteLength, at.metaLength)
+  writeHeader(header, 0, kind, frame, durable)
   const checksum = crc32(payload, crc32(meta, crc32(header.subarray(at.kind))))
   header.writeUInt32LE(checksum, at.checksum)
   return header
+}
+
+/** Writes all of the header but the checksum. */
+function writeHeader(
+  block: Buffer,
+  position: number,
+  kind: number,
+  frame: Omit<Frame, 'kind'>,
+  durable: number,
+): void {
+  assert(frame.boot.byteLength === 16, 'a boot has 128 bits')
+  const { meta, payload } = frame
+  const rest = frameHeaderBytes - at.kind + meta.byteLength + payload.byteLength
+  block.writeUInt32LE(rest, position + at.length)
+  block[position + at.kind] = kind
+  block[position + at.version] = version
+  block.writeUInt16LE(0, position + at.zero)
+  block.writeUInt32LE(frame.seq, position + at.seq)
+  block.set(frame.boot, position + at.boot)
+  writeOffset(block, frame.first, position + at.first)
+  block.writeUInt32LE(frame.count, position + at.count)
+  block.writeUInt32LE(frame.fingerprint, position + at.fingerprint)
+  writeOffset(block, durable, position + at.durable)
+  block.writeUInt32LE(meta.byteLength, position + at.metaLength)
 }
 
 /** Reads a header at `position` of `bytes`; undefined when it cannot be one. The checksum is not looked at. */

@@ -1,15 +1,14 @@
 /** Group commit: frames that are queued close together share one write, one fdatasync and one promise. */
 import type { Clock } from '../base/clock.ts'
 import { ok, type Result } from '../base/result.ts'
-import { encodeFrame } from './frame.ts'
+import { GroupBytes, SpareBlocks } from './blocks.ts'
 import type { Frame } from './log.ts'
 
 /** Frames that become durable together. Offsets are offsets of the log. */
 export interface Group {
   readonly start: number
   readonly end: number
-  /** What is written, in order. */
-  readonly parts: readonly Uint8Array[]
+  readonly bytes: GroupBytes
 }
 
 export interface GroupSyncOptions {
@@ -22,7 +21,6 @@ export interface GroupSyncOptions {
 
 interface PendingGroup extends Group {
   end: number
-  readonly parts: Uint8Array[]
   readonly durable: Promise<Result<void>>
   readonly settle: (result: Result<void>) => void
   readonly cancelTimer: () => void
@@ -35,6 +33,7 @@ export class GroupSync {
   /** Complete groups, the first of them being written. */
   #ready: PendingGroup[] = []
   #collecting: PendingGroup | undefined
+  readonly #spare = new SpareBlocks()
   #writing = false
   #pendingBytes = 0
 
@@ -53,10 +52,7 @@ export class GroupSync {
    */
   append(frame: Frame, offset: number, bytes: number): Promise<Result<void>> {
     const group = (this.#collecting ??= this.#begin(offset))
-    const [header, meta, payload] = encodeFrame(frame, group.start)
-    group.parts.push(header)
-    if (meta.byteLength > 0) group.parts.push(meta)
-    if (payload.byteLength > 0) group.parts.push(payload)
+    group.bytes.add(frame, group.start)
     group.end = offset + bytes
     this.#pendingBytes += bytes
     if (group.end - group.start >= this.#options.groupCommitBytesMax) this.#complete(group)
@@ -74,7 +70,7 @@ export class GroupSync {
     const group: PendingGroup = {
       start: offset,
       end: offset,
-      parts: [],
+      bytes: new GroupBytes(this.#spare),
       durable: promise,
       settle: resolve,
       cancelTimer: this.#options.clock.after(this.#options.groupCommitMs, () => {
@@ -98,6 +94,7 @@ export class GroupSync {
     this.#writing = true
     for (let group = this.#ready[0]; group !== undefined; group = this.#ready[0]) {
       const written = await this.#options.write(group)
+      group.bytes.release()
       if (!written.ok) {
         this.#failAll(written)
         break

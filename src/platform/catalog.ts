@@ -50,7 +50,6 @@ async function openCatalogDoor(options: CatalogDoorOptions): Promise<Result<Cata
     clock,
     random,
     tokens: catalog.tokens,
-    locations: catalog.locations,
     // In cluster mode Flink lands the rows of the ledger as well.
     ledger: project.config.cluster === undefined ? 'batches' : undefined,
     onBug: (cause) => onFailure(asFailure(cause)),

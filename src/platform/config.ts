@@ -152,14 +152,27 @@ const external = z
       .optional()
       .describe('Where tokens are traded; without it `/v1/oauth/tokens` of the catalog.'),
     scope: z.string().default('catalog').describe('Scope of the tokens asked for.'),
+    sigv4: z
+      .strictObject({
+        region: z.string().min(1).describe('Such as `eu-west-1`.'),
+        service: z
+          .string()
+          .min(1)
+          .default('glue')
+          .describe('What the signature is for: `glue`, `s3tables`, or `execute-api`.'),
+      })
+      .optional()
+      .describe('Sign requests with the credentials of AWS, as its own catalogs want.'),
     headers: z
       .record(z.string(), z.string())
       .default({})
       .describe('Sent with every request to the catalog.'),
   })
-  .refine(({ token, credential }) => token === undefined || credential === undefined, {
-    message: 'give a token or a credential, not both',
-  })
+  .refine(
+    ({ token, credential, sigv4 }) =>
+      [token, credential, sigv4].filter((each) => each !== undefined).length < 2,
+    { message: 'give one of token, credential and sigv4' },
+  )
 
 const catalog = z
   .strictObject({

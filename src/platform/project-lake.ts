@@ -30,7 +30,9 @@ export async function openConfiguredLake(
   if (!made.ok) return made
   if (catalog === undefined) {
     const history = historyPolicy(config)
-    return openLake({ ...made.value, namespace, data, takeOver, readOnly, history, ...ports })
+    const { locations } = config.catalog
+    const options = { ...made.value, namespace, data, takeOver, readOnly, history, locations }
+    return openLake({ ...options, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'

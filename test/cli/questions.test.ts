@@ -112,7 +112,11 @@ describe('sql', () => {
   test.each([
     ['SQL that is none', 'selec 1', /query_failed.*selec/s],
     ['a column that is not there', 'select colour from searched', /query_failed.*colour/s],
-    ['a table that is not there', 'select * from serched', /serched.*Tables: .*searched/s],
+    [
+      'a table that is not there',
+      'select * from serched',
+      /table_unknown.*serched.*Did you mean searched\?/s,
+    ],
   ])('says what is wrong with %s', async (_name, query, message) => {
     const { code, stdout, stderr } = await headwater(folder, ['sql', query])
     expect([code, stdout]).toEqual([1, ''])

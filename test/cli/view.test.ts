@@ -8,6 +8,7 @@ import { viewLines, type ViewState } from '../../src/cli/view.ts'
 
 const state: ViewState = {
   url: 'http://127.0.0.1:8642',
+  catalogUrl: 'http://127.0.0.1:8643/iceberg',
   seconds: 3725,
   eventsPerSecond: 1499.6,
   landed: 1_234_567,
@@ -49,6 +50,7 @@ describe('the live view', () => {
       'table_17  17,000  +17',
       'reason_0  event.field: expected an integer',
       ...state.queries,
+      'Iceberg REST catalog for other engines http://127.0.0.1:8643/iceberg',
       '/readyz',
       '/metrics',
       'Ctrl-C',

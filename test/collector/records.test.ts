@@ -13,6 +13,7 @@ import { Ledger } from '../../src/collector/ledger.ts'
 import { writeUnreadable } from '../../src/collector/quarantine.ts'
 import { RecordMaker } from '../../src/collector/records.ts'
 import { Epoch, type Schemas } from '../../src/columns/epoch.ts'
+import { PlainReader } from '../../src/columns/plain-chunk.ts'
 import type { RowSet } from '../../src/columns/table.ts'
 import { type Duck, openDuck } from '../../src/engine/duckdb/instance.ts'
 import { literal, ParquetWriter } from '../../src/engine/duckdb/parquet.ts'
@@ -62,7 +63,13 @@ async function landed(
 ): Promise<{ tables: Tables; outcomes: Outcome[] }> {
   const epoch = new Epoch(schemas)
   const ledger = new Ledger(epoch.batches, schemas.specs.context.fields)
-  const ground = { epoch, ledger, names: eventNames(schemas), times: TIMES }
+  const ground = {
+    epoch,
+    ledger,
+    names: eventNames(schemas),
+    times: TIMES,
+    plain: new PlainReader(),
+  }
   const outcomes: Outcome[] = []
   for (const part of splitBody(body)) {
     if (part.kind === 'bytes') {

@@ -39,6 +39,8 @@ export async function startCatalog(
     readonly clock?: Clock
     readonly storage?: Storage
     readonly readOnly?: boolean
+    /** Whether rows of the ledger are left to other engines. */
+    readonly landedElsewhere?: boolean
   } = {},
 ): Promise<TestCatalog> {
   const { clock = systemClock } = options
@@ -50,6 +52,7 @@ export async function startCatalog(
       files: nodeFiles,
       clock,
       random: systemRandom,
+      locations: options.locations ?? [],
     }),
   )
   const bugs: unknown[] = []
@@ -58,8 +61,7 @@ export async function startCatalog(
     clock,
     random: systemRandom,
     tokens: options.tokens ?? {},
-    locations: options.locations ?? [],
-    ledger: 'batches',
+    ledger: options.landedElsewhere === true ? undefined : 'batches',
     onBug: (cause) => bugs.push(cause),
   })
   const { port } = await server.listen(0, '127.0.0.1')

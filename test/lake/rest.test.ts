@@ -29,7 +29,7 @@ beforeAll(async () => {
       partitionBy: 'at',
       fields: [
         { id: 1, name: 'at', required: true, type: 'timestamptz' },
-        { id: 1000, name: 'size', required: false, type: 'int' },
+        { id: 1000, name: 'size', required: false, type: 'int', doc: 'How large.' },
       ],
     })),
     appends: new Map(),
@@ -454,6 +454,28 @@ describe("headwater's own tables", () => {
     }
     expect((await change([at, extra, size])).status).toBe(200)
     expect((await change([at, size])).status).toBe(200)
+  })
+
+  test('keep their docs through a client that knows none', async () => {
+    const fieldsNow = async (): Promise<any[]> => {
+      const metadata = await load('seen')
+      return metadata.schemas.find(
+        (each: any) => each['schema-id'] === metadata['current-schema-id'],
+      ).fields
+    }
+    const before = await fieldsNow()
+    expect(before.some(({ doc }) => doc !== undefined)).toBe(true)
+    const extra = { id: 1_000_001, name: 'other', required: false, type: 'string' }
+    const bare = before.map((field) => ({ ...field, doc: undefined }))
+    const fields = [...bare, extra]
+    const reply = await post(`${own}/seen`, {
+      updates: [
+        { action: 'add-schema', schema: { type: 'struct', fields } },
+        { action: 'set-current-schema', 'schema-id': -1 },
+      ],
+    })
+    expect(reply.status).toBe(200)
+    expect(await fieldsNow()).toEqual([...before, extra])
   })
 
   test('keep their ledger', async () => {

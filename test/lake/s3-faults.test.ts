@@ -20,7 +20,7 @@ describe.skipIf(skipS3)('an object store behind a bad network', () => {
   let storage: Storage
   let objects = 0
   const fresh = (): string => join(storage.root, `object-${objects++}`)
-  const waits = { attempts: 3, connectMs: 1000, idleMs: 400, requestMs: 400 }
+  const waits = { attempts: 3, connectMs: 1000, idleMs: 1500, requestMs: 1500 }
   const open = (name: string, more: object = {}): Promise<Storage> =>
     s3Storage({
       root: 's3://lakes/lake',
@@ -176,13 +176,18 @@ describe.skipIf(skipS3)('an object store behind a bad network', () => {
 
   describe('a large file', () => {
     const bytes = randomBytes(limits.storageMultipartBytes + limits.storagePartBytes + 5)
+    // Megabytes take longer than a lost answer is waited for elsewhere.
+    let patient: Storage
+    beforeAll(async () => {
+      patient = await open('large', { waits: { ...waits, idleMs: 8000, requestMs: 8000 } })
+    })
     const spooled = async (): Promise<string> => {
-      const file = path.join(await storage.spool(storage.root), `${objects++}.parquet`)
+      const file = path.join(await patient.spool(patient.root), `${objects++}.parquet`)
       await nodeFiles.write(file, bytes, { sync: true })
       return file
     }
     const stored = async (location: string): Promise<boolean> =>
-      Buffer.from(await storage.read(location)).equals(bytes)
+      Buffer.from(await patient.read(location)).equals(bytes)
 
     test.each<[string, RegExp, ProxyFault]>([
       ['a part is lost', /^PUT.*partNumber=2/, { kind: 'drop' }],
@@ -201,17 +206,17 @@ describe.skipIf(skipS3)('an object store behind a bad network', () => {
     ])('arrives whole when %s', async (_name, match, fault) => {
       const file = await spooled()
       fail(match, fault)
-      expect(await stored(await storage.adopt(file))).toBe(true)
+      expect(await stored(await patient.adopt(file))).toBe(true)
       expect(existsSync(file)).toBe(false)
     })
 
     test('stays in the spool while it cannot be uploaded, and is uploaded later', async () => {
       const file = await spooled()
       fail(/^PUT.*partNumber=2/, busy, Infinity)
-      await expect(storage.adopt(file)).rejects.toMatchObject({ code: 'storage_unavailable' })
+      await expect(patient.adopt(file)).rejects.toMatchObject({ code: 'storage_unavailable' })
       expect(existsSync(file)).toBe(true)
       proxy.fault = () => undefined
-      expect(await stored(await storage.adopt(file))).toBe(true)
+      expect(await stored(await patient.adopt(file))).toBe(true)
     })
   })
 

@@ -64,6 +64,11 @@ const codeOf = (base: Metadata, ...updates: Update[]): string => {
 }
 
 describe('updates', () => {
+  test('of a new table come in any order, as DuckDB sends its schema last', () => {
+    const [schemaFirst, current, ...others] = first
+    expect(unwrap(applyUpdates(NEW, [schemaFirst!, ...others, current!], NOW))).toEqual(table)
+  })
+
   test('make a table that reads back as it was written', () => {
     expect(table['partition-specs']).toEqual([{ 'spec-id': 0, fields: [] }])
     expect(table['last-partition-id']).toBe(999)

@@ -112,6 +112,17 @@ export class MemoryFiles implements Files {
     return inode.read(0, inode.size)
   }
 
+  async readRegular(file: string, bytesMax: number): Promise<Uint8Array> {
+    const bytes = await this.read(file)
+    if (bytes.byteLength > bytesMax) throw errno('EFBIG', 'read', file)
+    return bytes
+  }
+
+  async isRegular(file: string): Promise<boolean | undefined> {
+    const info = await this.info(file)
+    return info && !info.directory
+  }
+
   async write(
     file: string,
     data: Uint8Array | string,
@@ -184,9 +195,9 @@ export class MemoryFiles implements Files {
 
   async info(file: string): Promise<FileInfo | undefined> {
     this.#check('info', file)
-    if (this.#directories.has(file)) return { size: 0, modified: 0, directory: true }
+    if (this.#directories.has(file)) return { size: 0, modified: 0, directory: true, link: false }
     const inode = this.#names.get(file)
-    return inode && { size: inode.size, modified: inode.modified, directory: false }
+    return inode && { size: inode.size, modified: inode.modified, directory: false, link: false }
   }
 
   async sync(file: string): Promise<void> {

@@ -44,6 +44,7 @@ export async function headwater(
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ['--conditions=headwater-source', COMMAND, ...args], {
     cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
   let stderr = ''

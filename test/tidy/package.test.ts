@@ -37,11 +37,13 @@ const lock = (
 /** Everything an installation brings, and why it argues its way in. */
 const dependencies: Readonly<Record<string, string>> = {
   '@aws-sdk/client-s3': 'object stores: signing, credentials, retries',
+  '@aws-sdk/credential-provider-node': 'the credentials chain, for catalogs of AWS',
   '@aws-sdk/lib-storage': 'uploads of large files in parts',
   '@duckdb/node-api': 'the engine: SQL and Parquet',
   '@duckdb/node-bindings': 'the engine without a copy: vectors are filled in place',
   '@ip-location-db/geo-whois-asn-country-mmdb': 'country and network of an address, public domain',
   '@platformatic/kafka': 'records for Kafka, in TypeScript throughout',
+  '@smithy/signature-v4': 'signs requests to catalogs of AWS',
   bowser: 'device and browser of a user agent',
   'cli-table3': 'tables on a terminal, wide characters included',
   commander: 'commands, options and their help',

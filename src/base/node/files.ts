@@ -1,4 +1,5 @@
 /** The file-system port over node:fs. */
+import { constants, type Stats } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf, type FileHandle, type Files } from '../files.ts'
@@ -8,6 +9,15 @@ const flags = { append: 'a+', read: 'r', update: 'r+' } as const
 export const nodeFiles: Files = {
   open: async (file, mode) => handle(await fs.open(file, flags[mode])),
   read: (file) => fs.readFile(file),
+  readRegular,
+  isRegular: async (file) => {
+    try {
+      return (await fs.lstat(file)).isFile()
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return undefined
+      throw cause
+    }
+  },
   write: async (file, data, options) => {
     const opened = await fs.open(file, 'w')
     try {
@@ -36,14 +46,47 @@ export const nodeFiles: Files = {
   touch: (file, modified) => fs.utimes(file, modified / 1000, modified / 1000),
   info: async (file) => {
     try {
-      const stat = await fs.stat(file)
-      return { size: stat.size, modified: stat.mtimeMs, directory: stat.isDirectory() }
+      const named = await fs.lstat(file)
+      const link = named.isSymbolicLink()
+      const stat = link ? await targetOf(file, named) : named
+      return { size: stat.size, modified: stat.mtimeMs, directory: stat.isDirectory(), link }
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return undefined
       throw cause
     }
   },
   sync: syncPath,
+}
+
+/** Without O_NONBLOCK a pipe that nobody writes to would be waited for. */
+const READ_REGULAR = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
+
+async function readRegular(file: string, bytesMax: number): Promise<Uint8Array> {
+  const opened = await fs.open(file, READ_REGULAR).catch((cause: unknown) => {
+    // A link, and a socket.
+    const other = errnoOf(cause) === 'ELOOP' || errnoOf(cause) === 'ENXIO'
+    throw other ? refusal('ENOTSUP', file, 'not a regular file') : cause
+  })
+  try {
+    const stat = await opened.stat()
+    if (!stat.isFile()) throw refusal('ENOTSUP', file, 'not a regular file')
+    if (stat.size > bytesMax) throw refusal('EFBIG', file, `more than ${bytesMax} bytes`)
+    return await opened.readFile()
+  } finally {
+    await opened.close()
+  }
+}
+
+function refusal(code: string, file: string, why: string): Error {
+  return Object.assign(new Error(`${code}: ${why}, open '${file}'`), { code, path: file })
+}
+
+/** What a link leads to; a link that leads round in a circle to itself. */
+async function targetOf(file: string, link: Stats): Promise<Stats> {
+  return fs.stat(file).catch((cause: unknown) => {
+    if (errnoOf(cause) === 'ELOOP') return link
+    throw cause
+  })
 }
 
 async function syncPath(file: string): Promise<void> {

@@ -72,7 +72,9 @@ export class Compactor implements Rewriter {
     if (this.#closing) throw new Error('it is being closed')
     const alive = deletes.length === 0 ? '' : `WHERE ${notDeleted(job)}`
     const source = `(SELECT * FROM (${relation}) ${alive} ORDER BY ${order(job)})`
-    const reader = await connection.runAndReadAll(copyStatement(schema.fields, source, file, 3))
+    const reader = await connection.runAndReadAll(
+      copyStatement(schema.fields, source, file, { level: 3 }),
+    )
     const [report] = reader.getRowObjectsJson()
     const rows = Number(report?.['count'] ?? 0)
     if (report === undefined || rows === 0) {

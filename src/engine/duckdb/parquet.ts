@@ -54,21 +54,34 @@ export class ParquetWriter {
   }
 }
 
-/** COPY of a relation with the schema's field ids, compressed at a `level` of zstd. Decimals arrive wider than declared and are cast back. */
+/** How the values of a file are encoded. */
+export interface Encoding {
+  /** Level of zstd. */
+  readonly level: number
+  /** Distinct values above which a column has no dictionary; enumerations always have theirs. Undefined: as DuckDB has it. */
+  readonly dictionaryMax?: number
+}
+
+/** Of files that are written once a second and merged soon: looking for dictionaries costs more than it saves. */
+const FRESH: Encoding = { level: 1, dictionaryMax: 200 }
+
+/** COPY of a relation with the schema's field ids. Decimals arrive wider than declared and are cast back. */
 export function copyStatement(
   fields: readonly IcebergField[],
   relation: string,
   file: string,
-  level: number = 1,
+  encoding: Encoding = FRESH,
 ): string {
   const columns = fields.map(({ name, type }) => {
     const column = identifier(name)
     return hasDecimal(type) ? `CAST(${column} AS ${duckdbType(type)}) AS ${column}` : column
   })
   const ids = fields.map(({ name, id, type }) => `${identifier(name)}: ${fieldIds(id, type)}`)
+  const { level, dictionaryMax } = encoding
+  const limit = dictionaryMax === undefined ? '' : `DICTIONARY_SIZE_LIMIT ${dictionaryMax}, `
   return (
     `COPY (SELECT ${columns.join(', ')} FROM ${relation}) TO ${literal(file)} ` +
-    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${level}, FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
+    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${level}, ${limit}FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
   )
 }
 

@@ -260,11 +260,12 @@ export class QueryTables {
   /** What to say of a name that stands for nothing. */
   unknown(parts: readonly string[]): string {
     const written = parts.join('.')
-    const near = nearest(written, [
-      ...this.#state.tables.keys(),
-      EVENTS,
-      ...this.#lake.otherTables(this.#state),
-    ])
+    const own = [...this.#state.tables.keys()]
+    const all = [...own, ...this.#lake.otherTables(this.#state)]
+    if (all.length === 0) {
+      return `There is no table ${written}, nor any other before \`headwater dev\` ran once.`
+    }
+    const near = nearest(written, [...all, EVENTS])
     const hint = near.length === 0 ? '' : ` Did you mean ${near.join(', ')}?`
     return `There is no table ${written}.${hint}`
   }

@@ -27,7 +27,11 @@ interface StringPlan {
   readonly codeBytes: 0 | 1 | 2 | 4
   /** Code in the column's dictionary → code in the enumeration; undefined: the same. */
   readonly renumber: Uint32Array | undefined
+  /** Of a column that is read by batch: its codes as they travel, by row of the batch. */
+  codes: Codes | undefined
 }
+
+type Codes = Uint8Array | Uint16Array | Uint32Array
 
 /** A row set made ready to be read by DuckDB. */
 export interface Feed {
@@ -78,7 +82,7 @@ function planString(
 ): StringPlan {
   const { dictionary } = column
   if (column.texts !== undefined || !asEnumeration(dictionary))
-    return { type: VARCHAR, codeBytes: 0, renumber: undefined }
+    return { type: VARCHAR, codeBytes: 0, renumber: undefined, codes: undefined }
   const { values } = dictionary
   if (used === undefined || values.length <= SMALL_DICTIONARY || values.length <= rows) {
     return enumerationPlan(enumerations.of(dictionary), undefined)
@@ -104,7 +108,7 @@ function enumerationPlan(type: LogicalType, renumber: Uint32Array | undefined): 
   } as const
   const codeBytes = bytes[duckdb.enum_internal_type(type) as keyof typeof bytes]
   assert(codeBytes !== undefined, 'an enumeration has codes of 1, 2 or 4 bytes')
-  return { type, codeBytes, renumber }
+  return { type, codeBytes, renumber, codes: undefined }
 }
 
 function copyColumn(
@@ -113,22 +117,22 @@ function copyColumn(
   rows: Selection,
   plans: ReadonlyMap<StringColumn, StringPlan>,
 ): void {
-  copyValidity(vector, column, rows)
+  const values = copyValidity(vector, column, rows)
   switch (column.storage) {
     case 'boolean':
-      copyFixed(vector, (column as BooleanColumn).data, 1, rows)
+      if (values) copyFixed(vector, (column as BooleanColumn).data, 1, rows)
       return
     case 'int':
-      copyFixed(vector, (column as IntColumn).data, 1, rows)
+      if (values) copyFixed(vector, (column as IntColumn).data, 1, rows)
       return
     case 'long':
-      copyFixed(vector, (column as LongColumn).data, 2, rows)
+      if (values) copyFixed(vector, (column as LongColumn).data, 2, rows)
       return
     case 'hugeint':
-      copyFixed(vector, (column as HugeDecimalColumn).data, 2, rows)
+      if (values) copyFixed(vector, (column as HugeDecimalColumn).data, 2, rows)
       return
     case 'double':
-      copyFixed(vector, (column as DoubleColumn).data, 1, rows)
+      if (values) copyFixed(vector, (column as DoubleColumn).data, 1, rows)
       return
     case 'string':
       copyStrings(vector, column as StringColumn, rows, plans)
@@ -155,14 +159,18 @@ function rowAt(rows: Selection, i: number): number {
   return rows.indices === undefined ? rows.from + i : rows.indices[i]!
 }
 
-function copyValidity(vector: Vector, column: Column, rows: Selection): void {
+/** Marks nulls; answers whether any of the rows has a value. */
+function copyValidity(vector: Vector, column: Column, rows: Selection): boolean {
   const { valid } = column
-  if (valid === undefined) return
+  if (valid === undefined || rows.count === 0) return true
   const bytes = ((rows.count + 63) >> 6) * 8
-  const bits = new Uint8Array(bytes).fill(255)
+  const bits = new Uint8Array(scratch(bytes + 1))
   if (rows.indices === undefined && (rows.from & 7) === 0) {
-    bits.set(valid.subarray(rows.from >> 3, (rows.from + rows.count + 7) >> 3))
+    const known = valid.subarray(rows.from >> 3, (rows.from + rows.count + 7) >> 3)
+    bits.fill(255, known.length, bytes)
+    bits.set(known)
   } else {
+    bits.fill(255, 0, bytes)
     for (let i = 0; i < rows.count; i++) {
       const row = rowAt(rows, i)
       if ((valid[row >> 3]! & (1 << (row & 7))) === 0) bits[i >> 3]! &= ~(1 << (i & 7))
@@ -170,6 +178,14 @@ function copyValidity(vector: Vector, column: Column, rows: Selection): void {
   }
   duckdb.vector_ensure_validity_writable(vector)
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bytes)
+  return hasOnes(bits, rows.count)
+}
+
+/** Whether one of the first `count` bits is set. */
+function hasOnes(bits: Uint8Array, count: number): boolean {
+  const whole = count >> 3
+  for (let i = 0; i < whole; i++) if (bits[i] !== 0) return true
+  return (bits[whole]! & ((1 << (count & 7)) - 1)) !== 0
 }
 
 type FixedArray = Uint8Array | Int32Array | Float64Array | BigInt64Array
@@ -188,16 +204,25 @@ function copyFixed(vector: Vector, data: FixedArray, parts: 1 | 2, rows: Selecti
 }
 
 function gather(data: FixedArray, parts: 1 | 2, indices: Uint32Array): FixedArray {
-  const out = new (data.constructor as new (length: number) => FixedArray)(indices.length * parts)
-  if (parts === 1) for (let i = 0; i < indices.length; i++) out[i] = data[indices[i]!]!
+  const { length } = indices
+  const array = data.constructor as new (buffer: ArrayBuffer, at: number, n: number) => FixedArray
+  const out = new array(scratch(length * parts * data.BYTES_PER_ELEMENT), 0, length * parts)
+  if (parts === 1) for (let i = 0; i < length; i++) out[i] = data[indices[i]!]!
   else {
-    for (let i = 0; i < indices.length; i++) {
+    for (let i = 0; i < length; i++) {
       out[i * 2] = data[indices[i]! * 2]!
       out[i * 2 + 1] = data[indices[i]! * 2 + 1]!
     }
   }
   return out
 }
+
+/** Memory that values pass through on their way into a vector, one column at a time: at least `bytes` of it. */
+function scratch(bytes: number): ArrayBuffer {
+  if (scratchMemory.byteLength < bytes) scratchMemory = new ArrayBuffer(bytes * 2)
+  return scratchMemory
+}
+let scratchMemory = new ArrayBuffer(VECTOR_ROWS * 16)
 
 function copyStrings(
   vector: Vector,
@@ -212,31 +237,83 @@ function copyStrings(
     copyTexts(vector, column, column.texts, rows)
     return
   }
-  const { data } = column
   if (plan.codeBytes === 0) {
     for (let i = 0; i < rows.count; i++) {
       const row = rowAt(rows, i)
       if (column.isNull(row)) continue
-      const bytes = Buffer.from(column.dictionary.values[data[row]!]!)
+      const bytes = Buffer.from(column.dictionary.values[column.data[row]!]!)
       duckdb.vector_assign_string_element_len(vector, i, bytes)
     }
     return
   }
-  const codes =
-    plan.codeBytes === 1
-      ? new Uint8Array(rows.count)
-      : plan.codeBytes === 2
-        ? new Uint16Array(rows.count)
-        : new Uint32Array(rows.count)
-  const { renumber } = plan
+  const memory = scratch(rows.count * plan.codeBytes)
+  const codes = codesIn(memory, plan.codeBytes, rows.count)
+  if (rows.indices === undefined) {
+    writeCodes(codes, column, plan.renumber, rows.from)
+  } else {
+    plan.codes ??= batchCodes(column, plan)
+    gatherCodes(codes, plan.codes, rows.indices)
+  }
+  duckdb.copy_data_to_vector(vector, 0, memory, 0, rows.count * plan.codeBytes)
+}
+
+function codesIn(memory: ArrayBuffer, width: 1 | 2 | 4, count: number): Codes {
+  switch (width) {
+    case 1:
+      return new Uint8Array(memory, 0, count)
+    case 2:
+      return new Uint16Array(memory, 0, count)
+    case 4:
+      return new Uint32Array(memory, 0, count)
+  }
+}
+
+/** The codes of every row of a batch column, each looked up once and not for each of its events. */
+function batchCodes(column: StringColumn, { codeBytes, renumber }: StringPlan): Codes {
+  assert(codeBytes !== 0, 'an enumeration has codes')
+  const { length } = column.data
+  const codes = codesIn(new ArrayBuffer(length * codeBytes), codeBytes, length)
+  writeCodes(codes, column, renumber, 0)
+  return codes
+}
+
+/** Fills `codes` from the rows `from` on. */
+function writeCodes(
+  codes: Codes,
+  column: StringColumn,
+  renumber: Uint32Array | undefined,
+  from: number,
+): void {
+  const { data, valid } = column
+  if (valid === undefined && renumber === undefined) {
+    for (let i = 0; i < codes.length; i++) codes[i] = data[from + i]!
+    return
+  }
   // A null row holds an old code, which must still be a member: 0 always is.
-  const nulls = column.valid !== undefined
-  for (let i = 0; i < rows.count; i++) {
-    const row = rowAt(rows, i)
-    if (nulls && column.isNull(row)) codes[i] = 0
+  for (let i = 0; i < codes.length; i++) {
+    const row = from + i
+    if (valid !== undefined && (valid[row >> 3]! & (1 << (row & 7))) === 0) codes[i] = 0
     else codes[i] = renumber === undefined ? data[row]! : renumber[data[row]!]!
   }
-  duckdb.copy_data_to_vector(vector, 0, codes.buffer, 0, codes.byteLength)
+}
+
+/** Each loop sees arrays of one kind, which the engine makes fast code of. */
+function gatherCodes(into: Codes, codes: Codes, indices: Uint32Array): void {
+  if (codes instanceof Uint8Array) gatherBytes(into as Uint8Array, codes, indices)
+  else if (codes instanceof Uint16Array) gatherShorts(into as Uint16Array, codes, indices)
+  else gatherInts(into as Uint32Array, codes, indices)
+}
+
+function gatherBytes(into: Uint8Array, codes: Uint8Array, indices: Uint32Array): void {
+  for (let i = 0; i < indices.length; i++) into[i] = codes[indices[i]!]!
+}
+
+function gatherShorts(into: Uint16Array, codes: Uint16Array, indices: Uint32Array): void {
+  for (let i = 0; i < indices.length; i++) into[i] = codes[indices[i]!]!
+}
+
+function gatherInts(into: Uint32Array, codes: Uint32Array, indices: Uint32Array): void {
+  for (let i = 0; i < indices.length; i++) into[i] = codes[indices[i]!]!
 }
 
 /** Bytes that DuckDB keeps inside a string's own 16; a longer string has its length, its first 4 bytes and a pointer there. */
@@ -257,13 +334,17 @@ function copyTexts(vector: Vector, column: StringColumn, texts: Texts, rows: Sel
     if (starts[row]! < first) first = starts[row]!
     if (ends[row]! > last) last = ends[row]!
   }
-  const strings = new Uint32Array(rows.count * 4)
   const pointer = last - first > INLINE_BYTES ? lend(vector, bytes.subarray(first, last)) : 0n
+  const memory = scratch(rows.count * 16)
+  const strings = new Uint32Array(memory, 0, rows.count * 4)
   const low = Number(pointer & 0xffff_ffffn)
   const high = Number(pointer >> 32n)
   for (let i = 0; i < rows.count; i++) {
     const row = rowAt(rows, i)
-    if (nulls && column.isNull(row)) continue
+    if (nulls && column.isNull(row)) {
+      strings.fill(0, i * 4, i * 4 + 4)
+      continue
+    }
     const start = starts[row]!
     const length = ends[row]! - start
     const at = i * 4
@@ -279,7 +360,7 @@ function copyTexts(vector: Vector, column: StringColumn, texts: Texts, rows: Sel
       strings[at + 3] = word(bytes, start + 8, length - 8)
     }
   }
-  duckdb.copy_data_to_vector(vector, 0, strings.buffer, 0, strings.byteLength)
+  duckdb.copy_data_to_vector(vector, 0, memory, 0, rows.count * 16)
 }
 
 /** Gives a vector a copy of `bytes` that lives as long as it does; answers where it lies. */

@@ -12,6 +12,7 @@ import { type Authorizer, CatalogHttp, type Fetch } from './http.ts'
 import { ExternalLake, type Owner, storageFailure } from './lake.ts'
 import { OwnerFolder } from './pending.ts'
 import { RestCatalog } from './rest-catalog.ts'
+import { signed, type SigningScope } from './signature.ts'
 import { type Mark, markOf } from './table-metadata.ts'
 
 export interface CatalogOptions {
@@ -25,6 +26,8 @@ export interface CatalogOptions {
   /** Where; without it the catalog's own `/v1/oauth/tokens`. */
   readonly tokenUri?: string | undefined
   readonly scope: string
+  /** Sign requests, for catalogs of AWS. */
+  readonly sigv4?: SigningScope | undefined
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -77,7 +80,8 @@ async function openCatalog(options: ExternalLakeOptions): Promise<Result<RestCat
 }
 
 function authorizerOf({ catalog, fetch, clock }: ExternalLakeOptions): Authorizer {
-  const { token, credential, tokenUri, scope, uri } = catalog
+  const { token, credential, tokenUri, scope, uri, sigv4 } = catalog
+  if (sigv4 !== undefined) return signed(sigv4, clock)
   if (token !== undefined) return bearer(token)
   if (credential === undefined) return anonymous
   const tokenUrl = tokenUri ?? `${uri.replace(/\/+$/, '')}/v1/oauth/tokens`

@@ -18,7 +18,7 @@ export interface Done {
 }
 
 export interface Hands {
-  readonly lake: KeptLake
+  readonly lake: Pick<KeptLake, 'state' | 'upkeep' | 'dataFolder'>
   readonly rewriter: Rewriter
   readonly files: Files
 }

@@ -1,12 +1,14 @@
 /** The scheduler of maintenance: looks at tables that changed, and does the worthiest job, one at a time, within its share of a core. */
 import type { Clock } from '../../base/clock.ts'
-import { HeadwaterError } from '../../base/errors.ts'
+import type { HeadwaterError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
-import { failed, type Result } from '../../base/result.ts'
+import { failed, ok, type Result } from '../../base/result.ts'
+import { diskFailure } from '../failure.ts'
 import type { TableState } from '../lake.ts'
 import type { TableSurvey } from '../upkeep.ts'
 import { type Done, doJob, type Hands } from './job.ts'
 import { type CompactionPolicy, type Job, planTable, type TablePlan } from './plan.ts'
+import { Turns } from './turns.ts'
 
 export interface MaintainerOptions extends Hands {
   readonly clock: Clock
@@ -15,7 +17,7 @@ export interface MaintainerOptions extends Hands {
   readonly share: number
   /** Time between two sweeps for what crashes left, ms. */
   readonly sweepEveryMs: number
-  /** Whether writers need the machine now: no job begins then. */
+  /** Whether writers need the machine now: no job begins then, unless that goes on for `maintenanceDeferMsMax`. */
   readonly busy: () => boolean
   /** `table` is empty when the failure concerns all of them. */
   readonly onFailure: (table: string, failure: HeadwaterError) => void
@@ -64,7 +66,10 @@ export class Maintainer {
   readonly #setbacks = new Map<string, { until: number; count: number }>()
   /** Table → when its garbage was looked through, monotonic ms. */
   readonly #collected = new Map<string, number>()
+  readonly #turns = new Turns()
   #nextSweep: number
+  /** When the writers were first found busy since the last job, monotonic ms. */
+  #deferred: number | undefined
   #running: Promise<void> | undefined
   #stopping = false
   #wake: () => void = () => {}
@@ -94,14 +99,22 @@ export class Maintainer {
 
   /** Looks, and does at most one job; answers how long to wait, ms. */
   async step(): Promise<number> {
-    const { clock, busy, share } = this.#options
-    if (busy()) return limits.maintenanceBusyMs
+    const { clock, share } = this.#options
     const started = clock.monotonic()
-    const worked = (await this.#work()) || (await this.#sweep())
+    if (this.#defers(started)) return limits.maintenanceBusyMs
+    const worked = (await this.#sweep()) || (await this.#work())
     const took = clock.monotonic() - started
     // What jobs take is made up for by rest, so that their share of the time is kept.
     const rest = Math.min(limits.maintenanceRestMsMax, took * (1 / share - 1))
     return worked ? rest : Math.max(rest, limits.maintenanceIdleMs)
+  }
+
+  /** Whether writers go first; where they never rest, files would become ever more. */
+  #defers(now: number): boolean {
+    this.#deferred ??= now
+    const defers = this.#options.busy() && now - this.#deferred < limits.maintenanceDeferMsMax
+    if (!defers) this.#deferred = undefined
+    return defers
   }
 
   async #loop(): Promise<void> {
@@ -142,10 +155,7 @@ export class Maintainer {
     for (const state of lake.state.tables.values()) {
       const { name } = state
       if (this.#isSetBack(name) || !this.#isDue(state)) continue
-      const looked = await this.#guarded(async () => ({
-        ok: true,
-        value: await lake.upkeep.survey(name),
-      }))
+      const looked = await this.#guarded(async () => ok(await lake.upkeep.survey(name)))
       if (!looked.ok) {
         this.#failed(name, looked.error)
         continue
@@ -167,17 +177,19 @@ export class Maintainer {
     return grown || age >= limits.maintenanceLookMs
   }
 
+  /** The job whose turn it is, and what it was planned from. */
   #choose(): { job: Job; survey: TableSurvey } | undefined {
-    let best: { job: Job; survey: TableSurvey } | undefined
     const rested = this.#options.clock.monotonic() - limits.maintenanceCollectMs
-    for (const [name, { plan, survey }] of this.#looks) {
+    const due = [...this.#looks].flatMap(([name, { plan }]) => {
+      if (this.#isSetBack(name)) return []
       // Objects that are named still are looked for again only after a while.
       const early = (this.#collected.get(name) ?? -Infinity) > rested
-      const job = plan.jobs.find(({ kind }) => kind !== 'collect' || !early)
-      if (job === undefined || this.#isSetBack(name)) continue
-      if (best === undefined || weight(job) > weight(best.job)) best = { job, survey }
-    }
-    return best
+      return plan.jobs.filter(({ kind }) => kind !== 'collect' || !early)
+    })
+    const job = this.#turns.choose(due)
+    if (job === undefined) return undefined
+    this.#turns.taken(job)
+    return { job, survey: this.#looks.get(job.table)!.survey }
   }
 
   #succeeded(job: Job, done: Done): void {
@@ -230,26 +242,12 @@ export class Maintainer {
     this.counts.jobs.set(kind, (this.counts.jobs.get(kind) ?? 0) + 1)
   }
 
+  /** What the disk refuses is a failure like any other: the table waits, and is tried again. */
   async #guarded<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
     try {
       return await work()
     } catch (cause) {
-      if (cause instanceof HeadwaterError) return failed(cause)
-      throw cause
+      return failed(diskFailure(cause, 'maintenance'))
     }
-  }
-}
-
-/** Jobs on metadata are quick and keep commits quick; of compactions, the most files that go per byte that is written. */
-function weight(job: Job): number {
-  switch (job.kind) {
-    case 'expire':
-      return 4
-    case 'manifests':
-      return 3
-    case 'collect':
-      return 2
-    case 'compact':
-      return (job.files.length - 1) / Math.max(job.bytes, 1 << 20)
   }
 }

@@ -9,7 +9,7 @@ import type { Stage } from '../transactions.ts'
 import { applyUpdates, type Update } from '../updates.ts'
 import { refuseOwned, refuseTaken, type Service, unwrap } from './call.ts'
 import { namespaceAt, textOf } from './names.ts'
-import { ownedProblem } from './owned.ts'
+import { ownedProblem, withOwnColumns } from './owned.ts'
 
 export interface TableChange {
   readonly requirements?: readonly Requirement[] | null | undefined
@@ -31,12 +31,12 @@ export async function commitTable(
   const file = tableAt(catalog, id)
   if (file === undefined) throw error('table_unknown', `Table does not exist: ${textOf(id)}`)
   const before = unwrap(await service.lake.metadata(file))
+  const own = id.namespace === service.lake.namespace
   const problem = unmet(requirements, before)
   const updated =
     problem === undefined
-      ? applyUpdates(before, updates, service.clock.wall())
+      ? applyUpdates(before, own ? withOwnColumns(before, updates) : updates, service.clock.wall())
       : failed<HeadwaterError>(problem)
-  const own = id.namespace === service.lake.namespace
   if (own && !updated.ok && updated.error.code === 'commit_conflict') service.lake.contended()
   const after = unwrap(updated)
   if (after === before) return catalog

@@ -2,8 +2,8 @@
 import { error } from '../../base/errors.ts'
 import { type Random, uuid } from '../../base/random.ts'
 import { type CatalogFile, type Identifier, tablesOf } from '../catalog-file.ts'
+import { isInside, isPart, plainForm as plain } from '../places.ts'
 import { join } from '../storage.ts'
-import { formsOf } from '../sweep.ts'
 import { type LakeCatalog, METADATA_PATH } from '../transactions.ts'
 import { levelsOf } from './names.ts'
 
@@ -14,21 +14,22 @@ export interface Locations {
   check(location: string, catalog: CatalogFile, but?: Identifier): Promise<void>
   /** Throws HeadwaterError `location_refused` unless it lies inside a folder that may be read. */
   checkInside(location: string): void
+  /** Throws HeadwaterError `location_refused` unless an object may be named by a table of headwater's at `table`. */
+  checkOwn(location: string, table: string): void
   /** Throws HeadwaterError `location_refused` unless the folder of metadata files that a property names may be used. */
   checkMetadata(of: { readonly properties: Readonly<Record<string, string>> }): void
 }
 
-/** `more` are folders beside the warehouse in which clients may put tables. */
-export function locationsOf(lake: LakeCatalog, more: readonly string[], random: Random): Locations {
+export function locationsOf(lake: LakeCatalog, random: Random): Locations {
   const warehouse = plain(lake.root)
-  const roots = [warehouse, ...more.map(plain)]
+  const roots = [warehouse, ...lake.locations.map(plain)]
   const reserved = [join(warehouse, 'catalog'), join(warehouse, lake.namespace)]
   const checkInside = (location: string): string => {
     const form = plain(location)
     const root = roots.find((each) => form.startsWith(`${each}/`))
     if (root === undefined) throw refused(location, `it is not inside ${lake.root}`)
     const rest = form.slice(root.length + 1).split('/')
-    if (rest.some((part) => !/^[^%?#\\\u0000-\u001f]+$/.test(part) || /^\.\.?$/.test(part))) {
+    if (rest.some((part) => !/^[^%?#\\\u0000-\u001f]+$/.test(part) || !isPart(part))) {
       throw refused(location, 'it has a part that is empty, `.`, `..` or has a special character')
     }
     return form
@@ -41,6 +42,16 @@ export function locationsOf(lake: LakeCatalog, more: readonly string[], random: 
       return join(lake.root, ...parts.slice(0, -1).map((part) => `${part}.ns`), folder)
     },
     checkInside: (location) => void checkInside(location),
+    checkOwn: (location, table) => {
+      // An engine would read many files by one name.
+      if (/[*?[]/.test(location)) throw refused(location, 'it has a character of patterns')
+      if (isInside(table, location)) return
+      const allowed = roots.some((root) => isInside(root, location))
+      if (!allowed) throw refused(location, `it is not inside ${lake.root}`)
+      if (reserved.some((each) => isInside(each, location))) {
+        throw refused(location, 'it is in the folder of another table')
+      }
+    },
     checkMetadata: ({ properties }) => {
       const { [METADATA_PATH]: folder } = properties
       if (folder === undefined) return
@@ -70,11 +81,6 @@ export function locationsOf(lake: LakeCatalog, more: readonly string[], random: 
 
 function refused(location: string, why: string): Error {
   return error('location_refused', `${location}: ${why}.`)
-}
-
-/** The one form of a location that others are compared with. */
-function plain(location: string): string {
-  return formsOf(location.replace(/\/+$/, ''))[0]!
 }
 
 function overlap(one: string, other: string): boolean {

@@ -1,4 +1,4 @@
-/** What other engines may change of the tables that headwater writes (PROTOCOL.md §15): their rows and history, not what events mean. */
+/** What other engines may change of the tables that headwater writes (PROTOCOL.md §16): their rows and history, not what events mean. */
 import { isDeepStrictEqual } from 'node:util'
 import type { IcebergField } from '../../spec/iceberg-type.ts'
 import {
@@ -10,6 +10,37 @@ import {
   minId,
   type Snapshot,
 } from '../metadata.ts'
+import type { Update } from '../updates.ts'
+
+/**
+ * Updates with our own columns as they are, where a client gave back no more of them than it can hold: DuckDB knows no docs and
+ * nothing that is required inside a list, map or struct.
+ */
+export function withOwnColumns(before: Metadata, updates: readonly Update[]): readonly Update[] {
+  const own = new Map(currentSchema(before).fields.map((field) => [field.id, field]))
+  const kept = (field: IcebergField): IcebergField => {
+    // Docs that it did give back are those that it wants.
+    const silent = !JSON.stringify(field).includes('"doc":')
+    const known = silent && isOwn(field) ? own.get(field.id) : undefined
+    return known !== undefined && isDeepStrictEqual(essence(known), essence(field)) ? known : field
+  }
+  return updates.map((update) => {
+    if (update.action !== 'add-schema') return update
+    return { ...update, schema: { ...update.schema, fields: update.schema.fields.map(kept) } }
+  })
+}
+
+/** What of a column every engine holds. */
+function essence({ id, name, required, type }: IcebergField): unknown {
+  const text = JSON.stringify(type, (key, value: unknown) =>
+    key === 'doc' || /^((element|value)-)?required$/.test(key) ? undefined : value,
+  )
+  return { id, name, required, type: JSON.parse(text) as unknown }
+}
+
+function isOwn({ id }: IcebergField): boolean {
+  return id < FOREIGN_COLUMN_FIRST
+}
 
 /** Why a change may not be made; undefined when it may. `ledger`: the rows themselves must stay. */
 export function ownedProblem(
@@ -50,7 +81,6 @@ function propertyProblem(before: Metadata, after: Metadata): string | undefined 
 
 function columnProblem(before: Metadata, after: Metadata): string | undefined {
   const [old, now] = [currentSchema(before).fields, currentSchema(after).fields]
-  const isOwn = ({ id }: IcebergField): boolean => id < FOREIGN_COLUMN_FIRST
   if (!isDeepStrictEqual(old.filter(isOwn), now.filter(isOwn))) {
     return 'its columns come from the specifications: change those'
   }

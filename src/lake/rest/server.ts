@@ -1,4 +1,4 @@
-/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §15), with bounded bodies and answers that never leave a doubt they need not. */
+/** The Iceberg REST catalog over HTTP: `/iceberg/v1/…` (PROTOCOL.md §16), with bounded bodies and answers that never leave a doubt they need not. */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
@@ -19,8 +19,6 @@ export interface RestOptions {
   readonly random: Random
   /** Tokens by the name of their owner; none: everybody may write. */
   readonly tokens: Readonly<Record<string, Token>>
-  /** Locations beside the warehouse under which clients may put tables. */
-  readonly locations: readonly string[]
   /** Name of headwater's table whose rows nobody else may change; undefined where another engine lands them for it. */
   readonly ledger: string | undefined
   /** Told of failures that are headwater's own fault. */
@@ -45,7 +43,7 @@ export function createRestCatalog(options: RestOptions): RestCatalogServer {
     random,
     counts,
     ledger: options.ledger,
-    locations: locationsOf(lake, options.locations, random),
+    locations: locationsOf(lake, random),
   })
   const server = http.createServer(
     {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { error } from '../../base/errors.ts'
 import { uuid } from '../../base/random.ts'
 import { type Identifier, tableAt, withEntry } from '../catalog-file.ts'
-import { type Metadata, metadataJson } from '../metadata.ts'
+import { currentSnapshot, type Metadata, metadataJson } from '../metadata.ts'
 import { renumbered, resourced } from '../schema-updates.ts'
 import { applyUpdates, type Update } from '../updates.ts'
 import { type Answer, json, NO_CONTENT } from './answer.ts'
@@ -19,6 +19,7 @@ import {
   unwrap,
 } from './call.ts'
 import { commitTable } from './commit.ts'
+import { checkSnapshots } from './snapshots.ts'
 import { checkedName, identifier, levelsOf, namespaceAt, pageOf, textOf } from './names.ts'
 import {
   commitShape,
@@ -72,6 +73,7 @@ export const createTable: Handler = async (service, call) => {
   }
   if (request['stage-create'] === true) {
     await check(service.lake.current)
+    await service.lake.prepare(metadata.location)
     return json({ metadata: metadataJson(metadata), config: {} })
   }
   const catalog = await change(service, async (base, stage) => {
@@ -113,6 +115,7 @@ function firstUpdates(
 export const updateTable: Handler = async (service, call) => {
   const id = idOf(call, 'table')
   const request = read(commitShape, call.body)
+  await checkSnapshots(service, id, request)
   const catalog = await change(service, (base, stage) =>
     commitTable(service, base, stage, id, request),
   )
@@ -128,6 +131,7 @@ export const commitTransaction: Handler = async (service, { body }) => {
   const names = changes.map(({ id }) => textOf(id))
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) throw error('request_invalid', `${twice} is changed twice.`)
+  for (const each of changes) await checkSnapshots(service, each.id, each)
   await change(service, async (base, stage) => {
     let catalog = base
     for (const each of changes) catalog = await commitTable(service, catalog, stage, each.id, each)
@@ -168,6 +172,9 @@ export const registerTable: Handler = async (service, call) => {
     const metadata = await service.lake.metadata(file)
     if (!metadata.ok) throw error('request_invalid', metadata.error.detail)
     await service.locations.check(metadata.value.location, catalog, id)
+    const list = currentSnapshot(metadata.value)?.['manifest-list']
+    const manifests = list === undefined ? undefined : await service.lake.manifests(list)
+    if (manifests?.ok === false) throw error('request_invalid', manifests.error.detail)
     return withEntry(catalog, 'tables', id, file)
   })
   return answerOf(service, file)

@@ -4,18 +4,19 @@
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { systemClock } from '../../../src/base/clock.ts'
+import { nodeFiles } from '../../../src/base/node/files.ts'
+import { systemRandom } from '../../../src/base/random.ts'
+import { fetchArtifacts, MAVEN_CENTRAL } from '../../../src/cluster/fetch.ts'
 
-/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg. */
-export type JarList = 'iceberg' | 'kafka' | 'spark'
+/** Lists of jars: Apache's catalog and its compatibility kit; a Kafka broker; Spark SQL with Iceberg; Iceberg for Flink. */
+export type JarList = 'iceberg' | 'kafka' | 'spark' | 'flink'
 
-const CENTRAL = 'https://repo.maven.apache.org/maven2'
-const DOWNLOADS = 6
-const ATTEMPTS = 4
 const here = fileURLToPath(new URL('.', import.meta.url))
 
 /** Whether there is a JDK. With the environment variable CI set, none is a failure. */
@@ -33,51 +34,29 @@ export function cacheFolder(): string {
 /** Class path of a list of jars, each fetched where the cache does not have it. Throws when a checksum is wrong. */
 export async function classPath(list: JarList): Promise<string> {
   const text = await readFile(path.join(here, `${list}.jars`), 'utf8')
-  const jars = text.split('\n').flatMap((line) => {
+  const artifacts = text.split('\n').flatMap((line) => {
     const [sha256, name] = line.split(' ')
     return sha256 === undefined || name === undefined ? [] : [{ sha256, name }]
   })
-  const rest = [...jars]
-  const work = async (): Promise<void> => {
-    for (let jar = rest.pop(); jar !== undefined; jar = rest.pop()) await fetchJar(jar)
-  }
-  await Promise.all(Array.from({ length: DOWNLOADS }, work))
-  return jars.map(({ name }) => jarFile(name)).join(path.delimiter)
+  const repository = process.env['HEADWATER_MAVEN_URL'] ?? MAVEN_CENTRAL
+  const options = { repository, folder: path.join(cacheFolder(), 'maven') }
+  const fetched = await fetchArtifacts(artifacts, options, {
+    files: nodeFiles,
+    clock: systemClock,
+    random: systemRandom,
+    request: fetch,
+  })
+  if (!fetched.ok) throw fetched.error
+  return fetched.value.join(path.delimiter)
 }
 
-function jarFile(name: string): string {
-  return path.join(cacheFolder(), 'maven', name)
-}
-
-async function fetchJar({ sha256, name }: { sha256: string; name: string }): Promise<void> {
-  const file = jarFile(name)
-  // What has the final name was checked before it got it.
-  if ((await stat(file).catch(() => undefined)) !== undefined) return
-  await mkdir(path.dirname(file), { recursive: true })
-  const bytes = await download(`${CENTRAL}/${name}`)
-  const found = createHash('sha256').update(bytes).digest('hex')
-  if (found !== sha256) throw new Error(`${name} has the SHA-256 ${found}, not ${sha256}`)
-  const temporary = `${file}.${randomUUID()}`
-  await writeFile(temporary, bytes)
-  await rename(temporary, file)
-}
-
-async function download(url: string): Promise<Buffer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const response = await fetch(url)
-      if (!response.ok) throw new Error(`${url}: ${response.status}`)
-      return Buffer.from(await response.arrayBuffer())
-    } catch (cause) {
-      if (attempt === ATTEMPTS) throw cause
-      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt))
-    }
-  }
-}
-
-/** Compiles `<name>.java` of this folder against a list of jars, once for each of its versions; answers the whole class path. */
-export async function compiled(name: string, list: JarList): Promise<string> {
-  const jars = await classPath(list)
+/** Compiles `<name>.java` of this folder against a list of jars and more, once for each of its versions; answers the whole class path. */
+export async function compiled(
+  name: string,
+  list: JarList,
+  more: readonly string[] = [],
+): Promise<string> {
+  const jars = [await classPath(list), ...more].join(path.delimiter)
   const source = path.join(here, `${name}.java`)
   const version = createHash('sha256')
     .update(await readFile(source))
@@ -105,6 +84,11 @@ export function startJava(
   return spawn('java', [...VM, ...options, '-cp', jars, main, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+}
+
+/** Packages that a program reaches into on Java 17, as options of the virtual machine. */
+export function opened(packages: readonly string[]): string[] {
+  return packages.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`)
 }
 
 /** Few threads and little memory: several of these run on a small machine. */

@@ -20,7 +20,7 @@ export function pythonIsThere(): boolean {
 }
 
 /** The interpreter of the environment, made where the cache does not have it. */
-async function interpreter(): Promise<string> {
+export async function interpreter(): Promise<string> {
   const version = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')

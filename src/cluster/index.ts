@@ -1,0 +1,10 @@
+/** Kafka and Flink on this machine. */
+export {
+  clusterDown,
+  clusterUp,
+  type ClusterPorts,
+  DEFAULT_SIZE,
+  type UpOptions,
+} from './cluster.ts'
+export { type ClusterStatus, clusterStatus, type ProcessStatus } from './status.ts'
+export { type ClusterSize, type ClusterState, readState } from './state.ts'

@@ -1,0 +1,210 @@
+/** Examines a project and what runs of it: what is well, what needs looking after, and what to do about it. */
+import type { HeadwaterError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { claimOf } from '../engine/index.ts'
+import type { Lake } from '../lake/index.ts'
+import { loadConfig, loadProject, type Project } from './project.ts'
+import { openProjectLake } from './project-lake.ts'
+import type { Ports } from './storage.ts'
+import type { FullConfig } from './config.ts'
+
+export interface Finding {
+  readonly subject: 'project' | 'disk' | 'platform' | 'log' | 'freshness' | 'quarantine' | 'lake'
+  /** `bad`: events are refused or not landing. `warn`: they will be, or something is not as it was promised. */
+  readonly level: 'ok' | 'warn' | 'bad'
+  readonly found: string
+  readonly remedy?: string
+}
+
+export interface DoctorPorts extends Ports {
+  readonly fetch: typeof globalThis.fetch
+  /** Bytes that can still be written where a folder lies. */
+  readonly freeBytes: (folder: string) => Promise<number>
+}
+
+/** Findings in the order of the data's way: what it is, where it comes in, where it lands. */
+export async function examine(folder: string, ports: DoctorPorts): Promise<Finding[]> {
+  const project = await loadProject(folder, ports.files)
+  const configured = project.ok ? project : await loadConfig(folder, ports.files)
+  const findings = [project.ok ? specified(project.value) : broken('project', project.error)]
+  if (!configured.ok) return findings
+  const { config, data } = configured.value
+  findings.push(await room(data, ports))
+  const metrics = await platformMetrics(config, ports)
+  findings.push(...(metrics === undefined ? [silent(config)] : living(metrics, config)))
+  const lake = await openProjectLake(folder, ports)
+  if (!lake.ok) return [...findings, broken('lake', lake.error)]
+  findings.push(...landed(lake.value, ports.clock.wall(), metrics))
+  await lake.value.close()
+  return findings
+}
+
+function broken(subject: Finding['subject'], { code, detail, entry }: HeadwaterError): Finding {
+  return {
+    subject,
+    level: 'bad',
+    found: `${code}: ${entry.summary} ${detail}`,
+    remedy: entry.remedy,
+  }
+}
+
+function specified({ specs, locked }: Project): Finding {
+  const count = specs.events.size
+  const types = `${count} event ${count === 1 ? 'type' : 'types'}`
+  if (locked) {
+    return { subject: 'project', level: 'ok', found: `${types}, as specs.lock.json has them` }
+  }
+  return {
+    subject: 'project',
+    level: 'warn',
+    found: `${types}; specs.lock.json does not have all of them yet`,
+    remedy: 'Run `headwater dev` once, and commit the lockfile.',
+  }
+}
+
+async function room(data: string, { files, freeBytes }: DoctorPorts): Promise<Finding> {
+  if ((await files.info(data)) === undefined) {
+    return { subject: 'disk', level: 'ok', found: `${data} is made when the platform starts` }
+  }
+  const free = await freeBytes(data)
+  const found = `${gigabytes(free)} free for ${data}`
+  if (free >= limits.diskFreeBytesMin) return { subject: 'disk', level: 'ok', found }
+  const remedy = 'Make room: without any, events are refused with 503 until there is some.'
+  return { subject: 'disk', level: 'warn', found, remedy }
+}
+
+/** Values of the metrics without labels; undefined when no platform answers. */
+async function platformMetrics(
+  { http }: FullConfig,
+  { fetch, clock }: DoctorPorts,
+): Promise<ReadonlyMap<string, number> | undefined> {
+  const stop = new AbortController()
+  const cancel = clock.after(limits.doctorAnswerMsMax, () => stop.abort())
+  try {
+    const answer = await fetch(`${urlOf(http)}/metrics`, { signal: stop.signal })
+    const text = await answer.text()
+    const values = new Map<string, number>()
+    for (const [, name, value] of text.matchAll(/^headwater_(\w+) (\S+)$/gm)) {
+      values.set(name!, Number(value))
+    }
+    return values.has('ready') ? values : undefined
+  } catch {
+    return undefined
+  } finally {
+    cancel()
+  }
+}
+
+function urlOf({ host, port }: FullConfig['http']): string {
+  const reached = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host]
+  return `http://${reached ?? (host.includes(':') ? `[${host}]` : host)}:${port}`
+}
+
+function silent({ http }: FullConfig): Finding {
+  return {
+    subject: 'platform',
+    level: 'warn',
+    found: `no headwater answers at ${urlOf(http)}`,
+    remedy: 'Start `headwater dev` or `headwater run`; devices keep what they could not send.',
+  }
+}
+
+/** What a running platform says of itself. */
+function living(metrics: ReadonlyMap<string, number>, { http, engine }: FullConfig): Finding[] {
+  const value = (name: string): number => metrics.get(name) ?? 0
+  const url = urlOf(http)
+  const ready: Finding =
+    value('ready') === 1
+      ? { subject: 'platform', level: 'ok', found: `takes events at ${url}` }
+      : {
+          subject: 'platform',
+          level: 'bad',
+          found: `takes no events at ${url}`,
+          remedy: `See ${url}/readyz for the reasons.`,
+        }
+  const behind = Math.max(0, value('log_offset') - value('lake_offset'))
+  const log: Finding =
+    value('engine_failing') === 0
+      ? { subject: 'log', level: 'ok', found: `${megabytes(behind)} not yet in the lake` }
+      : {
+          subject: 'log',
+          level: 'bad',
+          found: `the lake refuses commits; ${megabytes(behind)} wait in the log`,
+          remedy: 'See what the platform prints: it commits as soon as the lake takes it.',
+        }
+  return [ready, log, fresh(value('freshness_p99_seconds'), engine), held(value)]
+}
+
+function fresh(seconds: number, { epochMs }: FullConfig['engine']): Finding {
+  const subject = 'freshness'
+  if (seconds === 0) return { subject, level: 'ok', found: 'no commit since the platform started' }
+  const found = `events are queryable ${seconds.toFixed(2)} s after they are acknowledged (p99), of ${(epochMs / 1000).toFixed(2)} s wanted`
+  // An objective is what is aimed at; twice of it is missed.
+  if (seconds * 1000 <= 2 * epochMs) return { subject, level: 'ok', found }
+  const remedy =
+    'See `headwater tables --why`; give the machine more time, or raise `engine.epochMs`.'
+  return { subject, level: 'warn', found, remedy }
+}
+
+function held(value: (name: string) => number): Finding {
+  const subject = 'quarantine'
+  const [taken, refused] = [value('landed_events_total'), value('quarantined_events_total')]
+  const share = taken + refused === 0 ? 0 : refused / (taken + refused)
+  const found = `${(share * 100).toFixed(2)} % of the events since the start`
+  if (share <= QUARANTINE_SHARE) return { subject, level: 'ok', found }
+  const remedy =
+    'Ask why: headwater sql "select reason, type, field, sum(events) from quarantine group by all order by 4 desc".'
+  return { subject, level: 'warn', found, remedy }
+}
+
+/** A fleet with a few old or broken versions has less in quarantine. */
+const QUARANTINE_SHARE = 0.01
+
+function landed(
+  { state }: Lake,
+  now: number,
+  metrics: ReadonlyMap<string, number> | undefined,
+): Finding[] {
+  const tables = [...state.tables.values()]
+  const subject = 'lake'
+  if (tables.length === 0) return [{ subject, level: 'ok', found: 'no tables yet' }]
+  const sum = (pick: 'rows' | 'files' | 'bytes'): number =>
+    tables.reduce((total, table) => total + table[pick], 0)
+  const newest = Math.max(...tables.map(({ updated }) => updated))
+  const findings: Finding[] = [
+    {
+      subject,
+      level: 'ok',
+      found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${megabytes(sum('bytes'))}; newest commit ${ago(now - newest)} ago`,
+    },
+  ]
+  const claim = claimOf(state, 'batches')
+  if (claim?.share !== undefined && claim.share < COMPLETE_SHARE) {
+    const found = `${(claim.share * 100).toFixed(2)} % of the events before ${new Date(claim.validThrough).toISOString()} are there`
+    const remedy =
+      'See `headwater tables` for the tables concerned; events may still be on devices.'
+    findings.push({ subject, level: 'warn', found, remedy })
+  }
+  const failures = metrics?.get('maintenance_failures_total') ?? 0
+  if (failures > 0) {
+    const remedy = 'See what the platform prints, and `headwater compact --dry-run`.'
+    findings.push({ subject, level: 'warn', found: `maintenance failed ${failures} times`, remedy })
+  }
+  return findings
+}
+
+const COMPLETE_SHARE = 0.999
+
+function ago(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

@@ -1,0 +1,65 @@
+/** ClickHouse through the catalog, by what docs/lake.md says. */
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { afterAll, expect, test } from 'vitest'
+import { temporaryFolder } from '../support/project.ts'
+import { type SqlEngine, sqlEngine } from '../support/script.ts'
+import { type Dialect, expectEveryTable } from './checks.ts'
+import { snippets, statements } from './document.ts'
+import { startLake } from './lake.ts'
+import { expectPlays } from './waited.ts'
+
+const { folder, remove } = temporaryFolder('engine-clickhouse')
+afterAll(remove)
+
+const CLICKHOUSE: Dialect = {
+  quote: (name) => `\`${name}\``,
+  table: (name) => `lake.\`headwater.${name}\``,
+  text: (value) => `toString(${value})`,
+  micros: (value) => `toUnixTimestamp64Micro(${value})`,
+  characters: (value) => `lengthUTF8(${value})`,
+  bytes: (value) => `length(${value})`,
+  members: (value) => `length(${value})`,
+  // It has an empty struct where there is none.
+  first: (list, member) => `if(empty(${list}), null, ${list}[1].${member})`,
+}
+
+/** Answers as script.ts speaks. */
+const PROGRAM = `
+const { Session } = require(process.env.CHDB)
+const session = new Session(process.env.DATA)
+console.log('ready')
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  try {
+    const text = String(session.query(Buffer.from(line, 'base64').toString(), 'JSONEachRow'))
+    const rows = text.split('\\n').filter(Boolean)
+    console.log(['rows ' + rows.length, ...rows].join('\\n'))
+  } catch (cause) {
+    console.log('error ' + Buffer.from(cause.message).toString('base64'))
+  }
+}).on('close', () => process.exit(0))
+`
+
+/** It reads only below its working directory. */
+function startClickHouse(below: string): Promise<SqlEngine> {
+  const chdb = createRequire(import.meta.url).resolve('chdb')
+  const env = { ...process.env, CHDB: chdb, DATA: `${below}/clickhouse` }
+  return sqlEngine('ClickHouse', spawn(process.execPath, ['-e', PROGRAM], { cwd: below, env }))
+}
+
+test('reads', { timeout: 200_000 }, async () => {
+  const lake = await startLake(folder, 5)
+  const clickhouse = await startClickHouse(folder)
+  try {
+    const rows = []
+    for (const { text } of snippets('ClickHouse', lake.uri)) {
+      for (const statement of statements(text)) rows.push(...(await clickhouse.sql(statement)))
+    }
+    await expectPlays(lake, rows.at(-1))
+    await clickhouse.sql('set cast_keep_nullable = 1, aggregate_functions_null_for_empty = 1')
+    expect(await expectEveryTable(lake, CLICKHOUSE, clickhouse.sql)).toBeGreaterThan(14)
+  } finally {
+    await clickhouse.stop()
+    await lake.close()
+  }
+})
