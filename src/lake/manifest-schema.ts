@@ -201,6 +201,10 @@ export function canonicalEntry(
   partition: ReadonlyMap<number, string>,
 ): { readonly schema: AvroSchema; readonly shape: WrittenShape } {
   const entry = renamed(recordOf(schema), ENTRY_NAMES)
+  // By names alone the values of a partition cannot be told, and deletes would be applied to the wrong files, or to none.
+  if (entry.fields.every((field) => field['field-id'] === undefined)) {
+    throw new Error('its fields have no ids, which Iceberg asks for and other engines read by')
+  }
   const dataFile = entry.fields.find(({ name }) => name === 'data_file')
   const members = renamed(recordOf(dataFile?.type), DATA_FILE_NAMES)
   const values = members.fields.find(({ name }) => name === 'partition')

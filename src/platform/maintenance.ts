@@ -1,11 +1,11 @@
 /** Sets up maintenance as a project's configuration wants it. */
 import path from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { error, type HeadwaterError } from '../base/errors.ts'
+import type { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { Compactor, planOf } from '../engine/index.ts'
-import { failed, ok, type Result } from '../base/result.ts'
+import { ok, type Result } from '../base/result.ts'
 import { type CompactionPolicy, type KeptLake, type Lake, Maintainer } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
@@ -57,10 +57,6 @@ export async function openMaintenance(
   const opened = await openConfiguredLake(loaded.value, options, options.readOnly)
   if (!opened.ok) return opened
   const lake = opened.value
-  if (!isKept(lake)) {
-    await lake.close()
-    return failed(error('config_invalid', 'lake.catalog: the tables are maintained over there.'))
-  }
   const compactor = projectCompactor(config, data, options)
   return ok({
     lake,
@@ -73,25 +69,19 @@ export async function openMaintenance(
   })
 }
 
-/** Whether the lake is maintained from here, rather than by the owner of an external catalog. */
-function isKept(lake: Lake | KeptLake): lake is KeptLake {
-  return 'upkeep' in lake
-}
-
-/** The scheduler of a lake that is maintained from here; undefined for any other. */
+/** The scheduler that keeps a lake's tables fast and small. */
 export function projectMaintainer(options: {
   readonly config: FullConfig
   readonly data: string
-  readonly lake: Lake | KeptLake
+  readonly lake: KeptLake
   readonly files: Files
   readonly clock: Clock
   readonly random: Random
   /** Whether writers need the machine now. */
   readonly busy: () => boolean
   readonly onFailure: (table: string, failure: HeadwaterError) => void
-}): Maintainer | undefined {
+}): Maintainer {
   const { config, data, lake, files, clock, busy, onFailure } = options
-  if (!isKept(lake)) return undefined
   return new Maintainer({
     lake,
     files,

@@ -4,6 +4,7 @@ import type { Result } from '../base/result.ts'
 import {
   type CatalogLake,
   type HistoryPolicy,
+  type KeptLake,
   type Lake,
   openExternalLake,
   openLake,
@@ -23,7 +24,7 @@ export async function openConfiguredLake(
   { config, data }: { readonly config: FullConfig; readonly data: string },
   ports: Ports,
   readOnly: boolean,
-): Promise<Result<Lake | CatalogLake>> {
+): Promise<Result<KeptLake | CatalogLake>> {
   const { namespace } = config
   const { catalog, takeOver } = config.lake
   const made = await storageOf(config, data, ports)

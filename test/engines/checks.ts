@@ -119,7 +119,7 @@ export async function expectEveryTable(
 function plain(row: SqlRow): Record<string, string> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
-      const text = value === null ? '0' : String(value)
+      const text = value === null ? '0' : typeof value === 'string' ? value : JSON.stringify(value)
       return [name, name.startsWith('d') ? String(Number(Number(text).toPrecision(9))) : text]
     }),
   )

@@ -3,10 +3,11 @@ import { afterAll, expect, test } from 'vitest'
 import { javaIsThere } from '../support/java/artifacts.ts'
 import { startSparkWith } from '../support/java/spark.ts'
 import { temporaryFolder } from '../support/project.ts'
-import type { SqlRow } from '../support/script.ts'
+import type { SqlEngine, SqlRow } from '../support/script.ts'
 import { type Dialect, expectEveryTable } from './checks.ts'
+import { besideCommits, counted, insisting, seed } from './beside.ts'
 import { properties, snippets, statements } from './document.ts'
-import { startLake } from './lake.ts'
+import { type EngineLake, startLake } from './lake.ts'
 import { expectPlays } from './waited.ts'
 
 const { folder, remove } = temporaryFolder('engine-spark')
@@ -23,7 +24,7 @@ const SPARK: Dialect = {
   first: (list, member) => `try_element_at(${list}, 1).${member}`,
 }
 
-test.skipIf(!javaIsThere())('reads', { timeout: 200_000 }, async () => {
+test.skipIf(!javaIsThere())('reads and writes', { timeout: 300_000 }, async () => {
   const lake = await startLake(folder, 2)
   const [settings, queries] = snippets('Spark', lake.uri)
   const spark = await startSparkWith({
@@ -37,8 +38,47 @@ test.skipIf(!javaIsThere())('reads', { timeout: 200_000 }, async () => {
     await expectPlays(lake, plays![0])
     expect(events!.length).toBeGreaterThan(10)
     expect(await expectEveryTable(lake, SPARK, spark.sql)).toBeGreaterThan(14)
+    await write(lake, spark)
   } finally {
     await spark.stop()
     await lake.close()
   }
 })
+
+async function write(lake: EngineLake, spark: SqlEngine): Promise<void> {
+  const run = (statement: string): Promise<SqlRow[]> => insisting(spark.sql, statement)
+  const noted = 'lake.headwater.noted'
+  await seed(lake, ['seed', 'marked', 'copied'])
+  await besideCommits(
+    lake,
+    async () => {
+      await run(`insert into ${noted} select * from ${noted} where name = 'seed'`)
+      await run(`alter table ${noted} set tblproperties ('write.delete.mode' = 'merge-on-read')`)
+      await run(`delete from ${noted} where name = 'marked' and size >= 5`)
+      await run(`alter table ${noted} set tblproperties ('write.delete.mode' = 'copy-on-write')`)
+      await run(`delete from ${noted} where name = 'copied' and size >= 5`)
+      await run(`alter table ${noted} add column by_spark bigint`)
+      await run(`update ${noted} set by_spark = size where name = 'seed'`)
+      await run(
+        "call lake.system.rewrite_data_files(table => 'headwater.noted', options => map('rewrite-all', 'true'))",
+      )
+      await run("call lake.system.rewrite_manifests(table => 'headwater.noted')")
+      // A table of its own.
+      await run('create namespace lake.spark')
+      await run(
+        `create table lake.spark.t partitioned by (bucket(2, size)) as select size, name from ${noted} where name = 'seed'`,
+      )
+      await run('alter table lake.spark.t rename column name to title')
+      await run('alter table lake.spark.t alter column size type bigint')
+      await run('insert into lake.spark.t values (5000000000, null)')
+      await run('delete from lake.spark.t where size = 1')
+    },
+    { seed: 20, marked: 5, copied: 5 },
+  )
+  expect(await counted(lake, 'by_spark = size')).toBe(20)
+  expect(await spark.sql('select count(*) as n, sum(size) as s from lake.spark.t')).toEqual([
+    { n: 19, s: 5_000_000_088 },
+  ])
+  const theirs = await spark.sql(`select count(*) as n from ${noted}`)
+  expect(theirs).toEqual([{ n: await counted(lake, 'true') }])
+}

@@ -191,6 +191,17 @@ describe('a manifest', () => {
     })
   })
 
+  test('without field ids is refused, since its partitions could not be told', () => {
+    const bytes = encodeManifest([entry({})], header([]), SYNC)
+    const { schema: written, records, meta } = decodeAvro(bytes)
+    const nameless = JSON.parse(
+      JSON.stringify(written, (name, value: unknown) => (name === 'field-id' ? undefined : value)),
+    )
+    const members = Object.fromEntries([...meta].filter(([name]) => !name.startsWith('avro.')))
+    const again = encodeAvro(nameless, records, members, SYNC)
+    expect(() => decodeManifest(again)).toThrow('its fields have no ids')
+  })
+
   test('keeps partition values of every type and transform', () => {
     const values: Readonly<Record<string, unknown>> = {
       c1: true,

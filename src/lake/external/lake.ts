@@ -3,23 +3,26 @@ import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
 import { sleep } from '../../base/clock.ts'
 import { error, HeadwaterError } from '../../base/errors.ts'
-import { errnoOf } from '../../base/files.ts'
 import { limits } from '../../base/limits.ts'
 import { below, type Random, uuid } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import type { TableSchema } from '../../spec/iceberg-type.ts'
-import { prepareAppend, type Table } from '../append.ts'
-import { removeAll } from '../expire.ts'
-import type { Appended, Lake, LakeChange, LakeState, LiveFile } from '../lake.ts'
+import { prepareAppend, type Staged, type Table } from '../append.ts'
+import { Garbage, removeAll } from '../expire.ts'
+import { diskFailure } from '../failure.ts'
+import type { Appended, LakeChange, LakeState, LiveFile } from '../lake.ts'
 import { readList } from '../load.ts'
+import { LakeUpkeep } from '../maintain/upkeep.ts'
 import { currentSnapshot } from '../metadata.ts'
 import { join, type Storage } from '../storage.ts'
 import { ManifestCache, TableReading } from '../reading.ts'
 import { appendsOf, liveFiles, stateOf } from '../table-state.ts'
+import type { KeptLake, Upkeep } from '../upkeep.ts'
+import { editTable } from './edit.ts'
 import type { OwnerFolder, Part, Pending } from './pending.ts'
 import type { CommitOutcome, RestCatalog } from './rest-catalog.ts'
 import { ensureShape, isOurs } from './shape.ts'
-import { covers, isOverdue, Leftovers, type StagedPart, stagePart } from './stage.ts'
+import { covers, isOverdue, Leftovers, type StagedPart, stagePart, UNBROKEN } from './stage.ts'
 import { type Loaded, markOf } from './table-metadata.ts'
 
 /** What an owner has and a reader has not. */
@@ -47,7 +50,8 @@ interface Unfinished {
   saved: boolean
 }
 
-export class ExternalLake implements Lake {
+export class ExternalLake implements KeptLake {
+  readonly upkeep: Upkeep
   readonly #parts: ExternalLakeParts
   readonly #owner: Owner | undefined
   readonly #leftovers = new Leftovers()
@@ -64,6 +68,17 @@ export class ExternalLake implements Lake {
   constructor(parts: ExternalLakeParts, owner: Owner | undefined) {
     this.#parts = parts
     this.#owner = owner
+    this.upkeep = new LakeUpkeep({
+      ...parts,
+      history: UNBROKEN,
+      garbage: new Garbage(),
+      expiresTogether: limits.expireSnapshotsMin,
+      removesOrphans: false,
+      tables: () => this.#tables,
+      otherTables: () => Promise.resolve(ok([])),
+      newest: (name) => this.#inTurn(() => this.#reload(name)),
+      edit: (name, stage) => this.#inTurn(() => this.#guarded(() => this.#edit(name, stage))),
+    })
   }
 
   get state(): LakeState {
@@ -170,14 +185,27 @@ export class ExternalLake implements Lake {
     return done
   }
 
-  async #guarded(work: () => Promise<Result<LakeState>>): Promise<Result<LakeState>> {
+  async #guarded<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
     try {
       return await work()
     } catch (cause) {
-      const failure = storageFailure(cause, this.#parts.storage.root)
+      const failure = diskFailure(cause, this.#parts.storage.root)
       // Tables may name the files already.
       return failed(this.#pending === undefined ? failure : unknown(failure.detail, failure))
     }
+  }
+
+  /** A change of one table alone, which keeps its rows and our mark. */
+  async #edit(
+    name: string,
+    stage: (table: Table) => Promise<Staged | undefined>,
+  ): Promise<Result<boolean>> {
+    assert(this.#owner !== undefined, 'only the owner of a lake commits')
+    if (this.#fenced !== undefined) return failed(this.#fenced)
+    const finished = this.#pending === undefined ? ok(this.#state) : await this.#finishPending()
+    if (!finished.ok) return finished
+    const reload = (table: string): Promise<Result<Table>> => this.#reload(table)
+    return editTable(name, stage, { ...this.#parts, leftovers: this.#leftovers, reload })
   }
 
   async #commit(change: LakeChange): Promise<Result<LakeState>> {
@@ -379,15 +407,16 @@ export class ExternalLake implements Lake {
   }
 
   /** Reads a table anew, and stops for ever when another headwater has written to it. */
-  async #reload(name: string, work: Pending): Promise<Result<Table>> {
-    const before = this.#tables.get(name)!
+  async #reload(name: string, work?: Pending): Promise<Result<Table>> {
+    const before = this.#tables.get(name)
+    if (before === undefined) return failed(unknownTable(name))
     const loaded = await this.#parts.catalog.load(name, false)
     if (!loaded.ok) return loaded
     if (loaded.value === undefined) return failed(unknownTable(name))
     const table = await this.#tableOf(name, loaded.value)
     if (!table.ok) return table
     const mark = markOf(table.value.metadata)
-    const known = [markOf(before.metadata)?.commit, work.commit]
+    const known = [markOf(before.metadata)?.commit, work?.commit]
     // Ours, but not of this process: another one runs on a copy of its folder.
     const twin = mark !== undefined && !known.includes(mark.commit) && !this.#claiming
     if (this.#fence(table.value, twin) !== undefined) return failed(this.#fenced!)
@@ -467,13 +496,4 @@ function unknownTable(name: string): HeadwaterError {
 
 function unknown(detail: string, cause?: unknown): HeadwaterError {
   return error('commit_unknown', detail, cause)
-}
-
-/** A refusal of the storage in our terms. */
-export function storageFailure(cause: unknown, where: string): HeadwaterError {
-  if (cause instanceof HeadwaterError) return cause
-  const code = errnoOf(cause)
-  if (code === undefined) throw cause
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return error(code === 'ENOSPC' ? 'disk_full' : 'disk_failed', `${where}: ${message}.`, cause)
 }

@@ -4,12 +4,13 @@ import { error, HeadwaterError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import { type Random, uuid } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
-import type { Lake } from '../lake.ts'
+import { diskFailure } from '../failure.ts'
+import type { KeptLake } from '../upkeep.ts'
 import { takeOwnership } from '../owner.ts'
 import type { Storage } from '../storage.ts'
 import { anonymous, bearer, clientCredential } from './auth.ts'
 import { type Authorizer, CatalogHttp, type Fetch } from './http.ts'
-import { ExternalLake, type Owner, storageFailure } from './lake.ts'
+import { ExternalLake, type Owner } from './lake.ts'
 import { OwnerFolder } from './pending.ts'
 import { RestCatalog } from './rest-catalog.ts'
 import { signed, type SigningScope } from './signature.ts'
@@ -51,7 +52,7 @@ export interface ExternalLakeOptions {
   readonly readOnly?: boolean
 }
 
-export async function openExternalLake(options: ExternalLakeOptions): Promise<Result<Lake>> {
+export async function openExternalLake(options: ExternalLakeOptions): Promise<Result<KeptLake>> {
   const { folder, files, random, readOnly } = options
   const catalog = await openCatalog(options)
   if (!catalog.ok) return catalog
@@ -68,7 +69,7 @@ export async function openExternalLake(options: ExternalLakeOptions): Promise<Re
     if (!lake.ok) await release.value()
     return lake
   } catch (cause) {
-    return failed(storageFailure(cause, folder))
+    return failed(diskFailure(cause, folder))
   }
 }
 
@@ -92,7 +93,7 @@ async function openOwned(
   options: ExternalLakeOptions,
   catalog: RestCatalog,
   release: () => Promise<void>,
-): Promise<Result<Lake>> {
+): Promise<Result<KeptLake>> {
   const { folder, files, random, ledger } = options
   const own = new OwnerFolder(folder, files, random)
   const known = await own.writer()

@@ -2,7 +2,7 @@
 import { limits } from '../../base/limits.ts'
 import { uuid } from '../../base/random.ts'
 import { type Ports, stageAppend, type Staged, type Table } from '../append.ts'
-import { expireSnapshots, HISTORY } from '../expire.ts'
+import { expireSnapshots, HISTORY, type HistoryPolicy } from '../expire.ts'
 import { encodeManifestList } from '../manifest.ts'
 import { currentSnapshot, type Id, type Metadata, type Snapshot } from '../metadata.ts'
 import { join } from '../storage.ts'
@@ -64,21 +64,32 @@ export function isOverdue({ metadata }: Table, now: number): boolean {
 }
 
 /** History without holes: what only removed snapshots name is known by the oldest that stays. */
-const UNBROKEN = { ...HISTORY, keepEveryMs: 0 }
+export const UNBROKEN: HistoryPolicy = { ...HISTORY, keepEveryMs: 0 }
 
-function updatesOf(
+/** What makes `after` of a table: a new snapshot of main, properties, and history that goes. */
+export function updatesOf(
   before: Metadata,
   after: Metadata,
   properties: Readonly<Record<string, string>>,
 ): TableCommit['updates'] {
-  const snapshot = currentSnapshot(after)!
+  const snapshot = currentSnapshot(after)
+  const id = snapshot?.['snapshot-id']
+  const isNew = id !== undefined && id !== before['current-snapshot-id']
   // Whoever set how long main's history stays meant it for later snapshots too.
-  const main = { ...before.refs['main'], type: 'branch', 'snapshot-id': snapshot['snapshot-id'] }
+  const main = { ...before.refs['main'], type: 'branch', 'snapshot-id': id }
   const gone = goneSnapshots(before, after).map((each) => each['snapshot-id'])
+  const refs = Object.keys(before.refs).filter((name) => !Object.hasOwn(after.refs, name))
   return [
-    { action: 'add-snapshot', snapshot },
-    { action: 'set-snapshot-ref', 'ref-name': 'main', ...main },
-    { action: 'set-properties', updates: properties },
+    ...(isNew
+      ? [
+          { action: 'add-snapshot', snapshot },
+          { action: 'set-snapshot-ref', 'ref-name': 'main', ...main },
+        ]
+      : []),
+    ...(Object.keys(properties).length === 0
+      ? []
+      : [{ action: 'set-properties', updates: properties }]),
+    ...refs.map((name) => ({ action: 'remove-snapshot-ref', 'ref-name': name })),
     ...(gone.length === 0 ? [] : [{ action: 'remove-snapshots', 'snapshot-ids': gone }]),
   ]
 }
@@ -134,7 +145,7 @@ export class Leftovers {
   readonly #merged = new Map<string, { readonly path: string; readonly until: number }[]>()
 
   /** Locations that nothing names any more, now that a commit is certain. */
-  after({ base, after }: StagedPart): string[] {
+  after({ base, after }: Pick<StagedPart, 'base' | 'after'>): string[] {
     const { metadata } = after
     const ours = `${metadata.location}/metadata/`
     const lists = goneSnapshots(base.metadata, metadata).map((each) => each['manifest-list'])

@@ -25,8 +25,14 @@ export interface Editor extends Ports {
   readonly garbage: Garbage
   /** Tables of the newest version. */
   tables(): ReadonlyMap<string, Table>
+  /** Snapshots and refs that are forgotten together, at least. */
+  readonly expiresTogether: number
+  /** Whether objects that no table names are ours to find and remove. */
+  readonly removesOrphans: boolean
   /** Tables of other engines, which may name objects of ours; fails when one cannot be read. */
   otherTables(): Promise<Result<readonly Table[]>>
+  /** Looks at a table again, where others change it elsewhere: what a tag of theirs names must be known before anything is removed. */
+  newest(table: string): Promise<Result<unknown>>
   /** Changes one table in its turn; `ok(false)` when `stage` declines. */
   edit(
     table: string,
@@ -44,13 +50,14 @@ export class LakeUpkeep implements Upkeep {
   }
 
   async survey(name: string): Promise<TableSurvey> {
-    const { clock, history, garbage } = this.#editor
+    const { clock, history, garbage, expiresTogether } = this.#editor
     const table = this.#table(name)
     const now = clock.wall()
     const kept = expireSnapshots(table.metadata, now, history)
+    const expired = things(table.metadata) - things(kept)
     return {
       ...(await this.#surveyor.survey(table)),
-      expired: things(table.metadata) - things(kept),
+      expired: expired < expiresTogether ? 0 : expired,
       garbage: garbage.leftBefore(name, now - limits.garbageAgeMs).length,
     }
   }
@@ -96,6 +103,8 @@ export class LakeUpkeep implements Upkeep {
   async collect(name: string): Promise<Result<number>> {
     return this.#guarded(async () => {
       const { storage, clock, garbage } = this.#editor
+      const looked = await this.#editor.newest(name)
+      if (!looked.ok) return looked
       const left = garbage.leftBefore(name, clock.wall() - limits.garbageAgeMs)
       const own = [...this.#editor.tables().values()]
       const others = await this.#editor.otherTables()
@@ -114,7 +123,8 @@ export class LakeUpkeep implements Upkeep {
 
   async sweep(): Promise<Result<Swept>> {
     return this.#guarded(async () => {
-      const { storage, clock, garbage } = this.#editor
+      const { storage, clock, garbage, removesOrphans } = this.#editor
+      if (!removesOrphans) return ok({ objects: 0, bytes: 0 })
       const now = clock.wall()
       const others = await this.#editor.otherTables()
       if (!others.ok) return others

@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -8,6 +9,8 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.TableResult;
@@ -19,6 +22,8 @@ import org.apache.flink.util.CloseableIterator;
  * or with `error <base64>`. Arguments: name=value settings. Ends when its standard input does.
  */
 public final class FlinkScript {
+  private static final int SLOTS = 4;
+
   /** As the SQL client has it. */
   private static final Pattern SET = Pattern.compile("(?is)\\s*set\\s+'([^']+)'\\s*=\\s*'([^']*)'\\s*");
 
@@ -30,6 +35,17 @@ public final class FlinkScript {
       int at = setting.indexOf('=');
       settings.setString(setting.substring(0, at), setting.substring(at + 1));
     }
+    MiniCluster cluster =
+        new MiniCluster(
+            new MiniClusterConfiguration.Builder()
+                .setConfiguration(settings)
+                .setNumSlotsPerTaskManager(SLOTS)
+                .build());
+    cluster.start();
+    URI at = cluster.getRestAddress().get();
+    settings.setString("execution.target", "remote");
+    settings.setString("rest.address", at.getHost());
+    settings.setString("rest.port", String.valueOf(at.getPort()));
     TableEnvironment tables =
         TableEnvironment.create(
             EnvironmentSettings.newInstance().inBatchMode().withConfiguration(settings).build());
@@ -61,6 +77,8 @@ public final class FlinkScript {
       return rows;
     }
     TableResult result = tables.executeSql(statement);
+    // That it has been done was waited for (table.dml-sync).
+    if (statement.stripLeading().regionMatches(true, 0, "insert", 0, 6)) return rows;
     List<String> names = result.getResolvedSchema().getColumnNames();
     try (CloseableIterator<Row> each = result.collect()) {
       while (each.hasNext()) rows.add(json(names, each.next()));

@@ -64,12 +64,18 @@ export async function startTrino(folder: string, lake: string): Promise<SqlEngin
   const lines = Object.entries(config).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(path.join(etc, 'config.properties'), lines.join(''))
   const args = [
-    ...['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'],
+    '-Xmx1g',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
     '--add-modules=jdk.incubator.vector',
     `-Dconfig=${path.join(etc, 'config.properties')}`,
     `-Dplugin.dir=${path.join(home, 'plugin')}`,
-    ...['-Dnode.environment=test', '-Dnode.id=one', `-Dnode.data-dir=${path.join(folder, 'data')}`],
-    ...['-cp', path.join(home, 'lib/*'), 'io.trino.server.TrinoServer'],
+    '-Dnode.environment=test',
+    '-Dnode.id=one',
+    `-Dnode.data-dir=${path.join(folder, 'data')}`,
+    '-cp',
+    path.join(home, 'lib/*'),
+    'io.trino.server.TrinoServer',
   ]
   const child = spawn(javaOfTrino()!, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
   try {
