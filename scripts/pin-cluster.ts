@@ -1,9 +1,9 @@
-/** Writes src/cluster/pins.ts, the checksums of every jar of a local cluster, from the poms of scripts/pins. Needs Maven. */
+/** Writes src/cluster/pins.ts, the checksums of every jar of a cluster, from the poms of scripts/pins. Needs Maven. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { jarsOf, type PinnedJar } from './pins/jars.ts'
 
-const lists = ['kafka', 'flink'] as const
+const lists = ['kafka', 'flink', 'image'] as const
 
 function listOf(name: (typeof lists)[number]): string {
   const jars = jarsOf(path.join(import.meta.dirname, 'pins', `${name}.pom.xml`))
@@ -14,7 +14,7 @@ function entry({ sha256, bytes, name }: PinnedJar): string {
   return `  {\n    name: '${name}',\n    bytes: ${bytes},\n    sha256: '${sha256}',\n  },\n`
 }
 
-const head = `/** Jars of the local cluster with their checksums: \`node scripts/pin-cluster.ts\` writes them from the poms of scripts/pins. */
+const head = `/** Jars of clusters with their checksums: \`node scripts/pin-cluster.ts\` writes them from the poms of scripts/pins. */
 import type { Artifact } from './fetch.ts'
 `
 

@@ -17,6 +17,7 @@ import {
 } from '../cluster/index.ts'
 import { loadConfig } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
+import { manifestsCommand } from './manifests.ts'
 import { size, textTable } from './text-table.ts'
 
 const ports: ClusterPorts = {
@@ -46,7 +47,9 @@ export function clusterCommand(): Command {
       'after',
       '\nExamples:\n  headwater cluster up\n  headwater cluster status --json\n  headwater cluster down',
     )
-  for (const each of [upCommand(), statusCommand(), downCommand()]) command.addCommand(each)
+  for (const each of [upCommand(), statusCommand(), downCommand(), manifestsCommand()]) {
+    command.addCommand(each)
+  }
   return command
 }
 

@@ -5,10 +5,12 @@ import { HeadwaterError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 import { clusterCommand } from './cluster.ts'
 import { compactCommand } from './compact.ts'
+import { deployCommand } from './deploy.ts'
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor.ts'
 import { initCommand } from './init.ts'
 import { runCommand } from './run.ts'
+import { sizeCommand } from './size.ts'
 import { sqlCommand } from './sql.ts'
 import { tablesCommand } from './tables.ts'
 import { version } from './version.ts'
@@ -35,7 +37,9 @@ for (const make of [
   tablesCommand,
   compactCommand,
   doctorCommand,
+  deployCommand,
   clusterCommand,
+  sizeCommand,
   initCommand,
 ]) {
   const command = make()

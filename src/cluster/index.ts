@@ -8,3 +8,6 @@ export {
 } from './cluster.ts'
 export { type ClusterStatus, clusterStatus, type ProcessStatus } from './status.ts'
 export { type ClusterSize, type ClusterState, readState } from './state.ts'
+export { CONSTANTS } from './constants.ts'
+export { DEFAULT_LOAD, type Load, type Plan, planFor } from './size.ts'
+export { type Deployed, type DeployedTopic, manifestFiles } from './manifests/index.ts'

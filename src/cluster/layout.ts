@@ -2,12 +2,11 @@
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { FLINK_OPENS, FLINK_SETTINGS } from './flink-settings.ts'
+import { brokerSettings } from './kafka-settings.ts'
 import { type ClusterSize, type ClusterState, markOf } from './state.ts'
 
 export const HOST = '127.0.0.1'
 const MiB = 1024 * 1024
-/** A record holds a chunk of a batch, and a body may be 16 MiB. */
-const RECORD_BYTES_MAX = 24 * MiB
 
 export interface Installation {
   /** The `java` to run. */
@@ -197,7 +196,7 @@ export function configuration(folder: string, layout: Layout): Map<string, strin
     [conf(LOG_SETTINGS), properties(LOGGING)],
   ])
   brokerNames(size.brokers).forEach((name, i) => {
-    files.set(brokerFile(folder, name), properties(brokerSettings(folder, i + 1, layout)))
+    files.set(brokerFile(folder, name), properties(brokerProperties(folder, i + 1, layout)))
   })
   return files
 }
@@ -227,14 +226,13 @@ export function brokerData(folder: string, name: string): string {
   return path.join(folder, 'kafka', name)
 }
 
-function brokerSettings(
+function brokerProperties(
   folder: string,
   node: number,
   { size, ports }: Layout,
 ): Record<string, string> {
   const names = brokerNames(size.brokers)
   const name = names[node - 1]!
-  const copies = String(Math.min(3, size.brokers))
   const listener = `BROKER://${HOST}:${ports[name]}`
   const controller = `CONTROLLER://${HOST}:${ports[`${name}-controller`]}`
   const voters = names.map((each, i) => `${i + 1}@${HOST}:${ports[`${each}-controller`]}`)
@@ -248,18 +246,10 @@ function brokerSettings(
     'inter.broker.listener.name': 'BROKER',
     'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'log.dirs': brokerData(folder, name),
-    // Topics are declared; a name that is misspelt is an error.
-    'auto.create.topics.enable': 'false',
-    'default.replication.factor': copies,
-    'min.insync.replicas': size.brokers >= 3 ? '2' : '1',
-    'offsets.topic.replication.factor': copies,
+    ...brokerSettings(size.brokers),
     'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': copies,
-    'transaction.state.log.min.isr': '1',
     'transaction.state.log.num.partitions': '4',
     'group.initial.rebalance.delay.ms': '0',
-    'message.max.bytes': String(RECORD_BYTES_MAX),
-    'replica.fetch.max.bytes': String(RECORD_BYTES_MAX),
     'num.network.threads': '2',
     'num.io.threads': '4',
     'log.cleaner.dedupe.buffer.size': String(16 * MiB),

@@ -1,4 +1,4 @@
-/** Jars of the local cluster with their checksums: `node scripts/pin-cluster.ts` writes them from the poms of scripts/pins. */
+/** Jars of clusters with their checksums: `node scripts/pin-cluster.ts` writes them from the poms of scripts/pins. */
 import type { Artifact } from './fetch.ts'
 
 export const KAFKA_JARS: readonly Artifact[] = [
@@ -274,5 +274,13 @@ export const FLINK_JARS: readonly Artifact[] = [
     name: 'org/xerial/snappy/snappy-java/1.1.10.4/snappy-java-1.1.10.4.jar',
     bytes: 2112099,
     sha256: '55b30c94e5c4cc2d4b6976916098d0678a8a6cc7427fa8c875621bd94e731ac8',
+  },
+]
+
+export const IMAGE_JARS: readonly Artifact[] = [
+  {
+    name: 'org/apache/iceberg/iceberg-aws-bundle/1.11.0/iceberg-aws-bundle-1.11.0.jar',
+    bytes: 63613165,
+    sha256: '38f01da7e96850cdd05e6616d758b77b43314b712a8808e3f9a824d56976162f',
   },
 ]

@@ -12,6 +12,7 @@ import {
   type TlsSettings,
   type WantedTopic,
 } from '../log/kafka/index.ts'
+import { topicConfigs } from '../log/kafka/topics.ts'
 import type { KafkaConfig } from './cluster-config.ts'
 import type { Project } from './project.ts'
 
@@ -23,7 +24,7 @@ export async function openProjectKafka(
   config: KafkaConfig,
   ports: { readonly files: Files; readonly clock: Clock },
 ): Promise<Result<OpenedKafka>> {
-  const settings = await settingsOf(config, project.folder, ports.files)
+  const settings = await kafkaSettings(config, project.folder, ports.files)
   if (!settings.ok) return settings
   const { manageTopics: manage } = config
   return openKafka(settings.value, wantedTopics(project, config), { manage, clock: ports.clock })
@@ -45,7 +46,26 @@ function wantedTopics({ specs }: Project, config: KafkaConfig): WantedTopic[] {
   ]
 }
 
-async function settingsOf(
+/** Topics as a cluster's manifests declare them; undefined without the option `cluster`. */
+export function declaredTopics(project: Project): DeclaredTopic[] | undefined {
+  const { cluster } = project.config
+  if (cluster === undefined) return undefined
+  return wantedTopics(project, cluster.kafka).map((wanted) => ({
+    name: `${cluster.kafka.prefix}.${wanted.topic}`,
+    partitions: wanted.partitions,
+    configs: Object.fromEntries(topicConfigs(wanted)),
+  }))
+}
+
+export interface DeclaredTopic {
+  /** With its prefix. */
+  readonly name: string
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+/** Settings of the client; `config_invalid` where a file of TLS cannot be read. */
+export async function kafkaSettings(
   config: KafkaConfig,
   folder: string,
   files: Files,

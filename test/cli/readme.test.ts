@@ -87,6 +87,7 @@ test('the README has the commands that are run here, and no others', () => {
     // Run by .ci/run, which is compared below.
     'npm install',
     'npm start',
+    'npx headwater doctor',
     'npx headwater tables',
     expect.stringMatching(/^npx headwater sql "select type, .*from events.*"$/),
     expect.stringMatching(/^npx headwater sql "select reason, .*from quarantine.*"$/),
@@ -134,6 +135,7 @@ describe('the example', () => {
       await run(asked[1]!),
       await run(asked[2]!),
     ]
+    expect(await run('npx headwater doctor')).toMatch(/ok +project +\d+ event types/)
     expect(tables).toMatch(/^app_started +[1-9]/m)
     const types = events.match(/^\w+ +[\d,]+$/gm)
     expect(types!.length).toBeGreaterThan(8)

@@ -51,6 +51,7 @@ const dependencies: Readonly<Record<string, string>> = {
   isbot: 'the robot flag',
   maxmind: 'reads the address database',
   'prom-client': 'the Prometheus text format',
+  yaml: 'manifests of a cluster, as people read them',
   zod: 'checks the configuration file, and what other engines send and write',
 }
 
@@ -61,6 +62,7 @@ const devDependencies: Readonly<Record<string, string>> = {
   'fast-check': 'property tests',
   fastify: 'the baseline that the benchmark compares with',
   knip: 'finds unused files, exports and dependencies',
+  'kubernetes-models': 'types of Kubernetes, for manifests',
   node: 'the Node that scripts and tests run on',
   oxlint: 'lint',
   'oxlint-tsgolint': 'lint with types',
