@@ -159,7 +159,7 @@ function broker(
     kill: async () => {
       const ending = child
       child = undefined
-      if (ending === undefined || ending.exitCode !== null) return
+      if (ending === undefined || hasEnded(ending)) return
       const ended = new Promise((resolve) => ending.once('close', resolve))
       ending.kill('SIGKILL')
       await ended
@@ -170,7 +170,7 @@ function broker(
       closeSync(to)
       const until = performance.now() + READY_MS_MAX
       while (!(await answers(port))) {
-        if (child.exitCode !== null || performance.now() > until) {
+        if (hasEnded(child) || performance.now() > until) {
           throw new Error(
             `broker ${i + 1} does not start: ${readFileSync(output, 'utf8').slice(0, 3000)}`,
           )
@@ -179,6 +179,10 @@ function broker(
       }
     },
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }
 
 /** Whether a broker answers as one, and not only its port is open. */
