@@ -5,6 +5,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import { errnoOf } from '../base/files.ts'
 import { clusterCommand } from './cluster.ts'
 import { compactCommand } from './compact.ts'
+import { deployCommand } from './deploy.ts'
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor.ts'
 import { initCommand } from './init.ts'
@@ -36,6 +37,7 @@ for (const make of [
   tablesCommand,
   compactCommand,
   doctorCommand,
+  deployCommand,
   clusterCommand,
   sizeCommand,
   initCommand,

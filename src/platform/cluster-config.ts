@@ -1,6 +1,7 @@
 /** The options of cluster mode: where collectors hand on what they took. */
 import { z } from 'zod'
 import { limits } from '../base/limits.ts'
+import { flink } from './flink-config.ts'
 
 const tls = z.strictObject({
   ca: z.string().min(1).optional().describe('File of the authorities that are believed, PEM.'),
@@ -110,6 +111,7 @@ export const cluster = z.strictObject({
     .default(false)
     .describe('Only take events: another process keeps the lake, its catalog and maintenance.'),
   kafka: kafka.describe('Where records go.'),
+  flink: flink.optional().describe('Where `headwater deploy` brings the job that lands them.'),
 })
 
 export type KafkaConfig = z.output<typeof kafka>

@@ -24,7 +24,7 @@ export async function openProjectKafka(
   config: KafkaConfig,
   ports: { readonly files: Files; readonly clock: Clock },
 ): Promise<Result<OpenedKafka>> {
-  const settings = await settingsOf(config, project.folder, ports.files)
+  const settings = await kafkaSettings(config, project.folder, ports.files)
   if (!settings.ok) return settings
   const { manageTopics: manage } = config
   return openKafka(settings.value, wantedTopics(project, config), { manage, clock: ports.clock })
@@ -64,7 +64,8 @@ export interface DeclaredTopic {
   readonly configs: Readonly<Record<string, string>>
 }
 
-async function settingsOf(
+/** Settings of the client; `config_invalid` where a file of TLS cannot be read. */
+export async function kafkaSettings(
   config: KafkaConfig,
   folder: string,
   files: Files,

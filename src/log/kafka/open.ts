@@ -38,6 +38,24 @@ export async function openKafka(
   }
 }
 
+/** Which of the topics there are. Fails with `broker_unavailable` or `broker_refused`. */
+export async function existingTopics(
+  settings: KafkaSettings,
+  topics: readonly string[],
+  clock: Clock,
+): Promise<Result<ReadonlySet<string>>> {
+  const { Admin } = await import('@platformatic/kafka')
+  const admin = new Admin(clientOptions(settings, clock))
+  try {
+    const found = await topicAdmin(admin, settings.prefix).find(topics)
+    return ok(new Set(found.keys()))
+  } catch (cause) {
+    return failed(failureOf(cause, 'reading the topics'))
+  } finally {
+    await admin.close().catch(() => undefined)
+  }
+}
+
 async function openSink(
   settings: KafkaSettings,
   { topics }: ReconciledTopics,
