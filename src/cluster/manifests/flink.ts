@@ -121,6 +121,8 @@ function gatewayDeployment(
     metadata: { name: app },
     spec: {
       replicas: 1,
+      // Never two on one folder of plans.
+      strategy: { type: 'Recreate' },
       selector: { matchLabels: { app } },
       template: {
         metadata: { labels: { app } },

@@ -38,7 +38,8 @@ function disruption(deployed: Deployed): IPodDisruptionBudget {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: { name },
-    spec: { minAvailable: '80%', selector: { matchLabels: { app: name } } },
+    // Rounded up, so that one of two may go.
+    spec: { maxUnavailable: '20%', selector: { matchLabels: { app: name } } },
   }
 }
 
