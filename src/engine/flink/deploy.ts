@@ -234,12 +234,9 @@ export class Deployer {
     const { healthyMs } = this.#site
     this.#ports.onStep(`waiting for checkpoints of the job ${jobId}`)
     const healthy = await poll(this.#ports.clock, healthyMs, async () => {
-      const state = await this.#jobs.state(jobId)
-      if (!state.ok || ENDED.has(state.value)) return state
-      const checkpoints = await this.#jobs.checkpoints(jobId)
-      if (!checkpoints.ok) return checkpoints
-      const enough = checkpoints.value.completed >= HEALTHY_CHECKPOINTS
-      return ok(enough && state.value === 'RUNNING' ? state.value : undefined)
+      const state = await this.#healthOf(jobId)
+      // A JobManager that is away for a moment says nothing about the job.
+      return !state.ok && state.error.code === 'flink_unavailable' ? ok(undefined) : state
     })
     if (healthy.ok && healthy.value === 'RUNNING') return undefined
     if (!healthy.ok) return healthy.error
@@ -250,6 +247,16 @@ export class Deployer {
         ? `made no ${HEALTHY_CHECKPOINTS} checkpoints in ${healthyMs} ms`
         : `ended as ${healthy.value}`
     return error('deploy_failed', `The job ${jobId} ${what}: ${why}.`)
+  }
+
+  /** `RUNNING` once it has made its checkpoints, or the state that it ended in; undefined while neither is known. */
+  async #healthOf(jobId: string): Promise<Result<string | undefined>> {
+    const state = await this.#jobs.state(jobId)
+    if (!state.ok || ENDED.has(state.value)) return state
+    const checkpoints = await this.#jobs.checkpoints(jobId)
+    if (!checkpoints.ok) return checkpoints
+    const enough = checkpoints.value.completed >= HEALTHY_CHECKPOINTS
+    return ok(enough && state.value === 'RUNNING' ? state.value : undefined)
   }
 
   #compile(fingerprint: string): Promise<Result<Bundle>> {
