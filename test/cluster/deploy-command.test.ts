@@ -1,7 +1,7 @@
 /** `headwater deploy` as a process: over a real platform in cluster mode, its topics and its catalog, the job is started once. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestCluster, type TestCluster } from '../support/cluster.ts'
-import { freePorts } from '../support/kafka.ts'
+import { freePorts } from '../support/ports.ts'
 import {
   headwater,
   type Running,
