@@ -53,7 +53,7 @@ export const limits = {
   frameBytesMax: 32 * MiB,
   segmentBytes: 64 * MiB,
   /** Appends that wait for this long share one fdatasync. */
-  groupCommitMs: 2,
+  groupCommitMs: 5,
   groupCommitBytesMax: 8 * MiB,
   logPendingBytesMax: 128 * MiB,
   /** How often a log that failed is tried again. */
