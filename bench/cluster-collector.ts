@@ -69,7 +69,7 @@ async function measured(contestant: Contestant): Promise<ClusterCost> {
     const { cost } = runs.toSorted((one, other) => one.cost.totalUs - other.cost.totalUs)[
       repeats >> 1
     ]!
-    const { memory } = bench
+    const { peak: memory } = bench.memory
     await bench.close()
     const { totalUs, mainUs, eventsPerSecond, wireBytes, latencyP50, latencyP99 } = cost
     return {

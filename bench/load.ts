@@ -13,7 +13,7 @@ export interface LoadSetup {
   readonly connections: number
 }
 
-/** Sends the next `count` bodies; with `perSecond` at that rate, whatever the answers do. */
+/** Sends the next `count` bodies, those prepared over and over as if other boots had sent them; with `perSecond` at that rate, whatever the answers do. */
 export interface LoadGo {
   readonly count: number
   readonly perSecond?: number
@@ -45,8 +45,18 @@ process.on('message', (go: LoadGo) => {
 })
 process.send!({ ready: true })
 
+/** The body to be sent at `index`. What was sent before comes again with another boot, which no other body has. */
+function bodyAt(index: number): Buffer {
+  const body = prepared[index % prepared.length]!
+  const round = Math.floor(index / prepared.length)
+  if (round === 0) return body
+  const boot = body.indexOf('"boot":"') + '"boot":"'.length
+  body.write(Buffer.from([round >> 16, round >> 8, round]).toString('base64url'), boot, 'latin1')
+  return body
+}
+
 async function run({ count, perSecond }: LoadGo): Promise<LoadDone> {
-  const end = Math.min(prepared.length, next + count)
+  const end = next + count
   const latencies: number[] = []
   const acknowledged = new Map<number, number>()
   const started = performance.now()
@@ -62,7 +72,7 @@ async function run({ count, perSecond }: LoadGo): Promise<LoadDone> {
       const planned = due(index)
       const wait = planned - performance.now()
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-      const body = prepared[index]!
+      const body = bodyAt(index)
       const status = await socket.send(body)
       bytes += body.length
       if (status !== 200) failed++

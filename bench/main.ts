@@ -8,6 +8,7 @@ import { standardTypes } from './types.ts'
 const { values } = parseArgs({
   options: {
     smoke: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -48,11 +49,11 @@ async function saturated(
   out(
     `  bytes per event       ${cost.wireBytes.toFixed(1)} on the wire, ${cost.lakeBytes.toFixed(1)} in Parquet`,
   )
-  out(`  peak memory           ${(bench.memory / 1e6).toFixed(0)} MB`)
+  out(`  peak memory           ${mb(bench.memory.peak)}`)
   if (contestant === HEADWATER && types.declared === standardTypes) {
     await stages(bench, cost)
   }
-  results[name] = { ...cost, memory: bench.memory, runs: costs.map((each) => each.totalUs) }
+  results[name] = { ...cost, memory: bench.memory.peak, runs: costs.map((each) => each.totalUs) }
   await bench.close()
   return cost.totalUs
 }
@@ -80,11 +81,34 @@ async function paced(name: string, perSecond: number): Promise<void> {
   out(
     `  queryable after that  ${ms(cost.queryableP50)} at the median, ${ms(cost.queryableP99)} at p99`,
   )
-  out(`  peak memory           ${(bench.memory / 1e6).toFixed(0)} MB`)
-  results[name] = { ...cost, memory: bench.memory }
+  out(`  peak memory           ${mb(bench.memory.peak)}`)
+  results[name] = { ...cost, memory: bench.memory.peak }
   await bench.close()
 }
 
+/** An hour's worth of events at 20,000 a second, as fast as they are taken: what they cost, and what memory is held, quarter by quarter. */
+async function hour(name: string): Promise<void> {
+  const types = { declared: standardTypes, used: standardTypes }
+  const setup = { contestant: HEADWATER, ...types, bodies: 24_000, seed: 5, epochMs }
+  const bench = await Bench.open(setup)
+  const quarters: { readonly totalUs: number; readonly memory: number }[] = []
+  out(`\n${name}`)
+  for (let quarter = 1; quarter <= 4; quarter++) {
+    const { totalUs } = await bench.drive({ count: HOUR_BODIES / 4 })
+    const { now, peak } = bench.memory
+    quarters.push({ totalUs, memory: now })
+    out(
+      `  after ${quarter * 25} %   ${us(totalUs)} an event, ${mb(now)} resident, ${mb(peak)} at most`,
+    )
+  }
+  results[name] = { quarters, memory: bench.memory.peak }
+  await bench.close()
+}
+
+/** 72 million events in batches of 50. */
+const HOUR_BODIES = 1_440_000
+
+const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
 const us = (value: number): string => `${value.toFixed(2)} µs`
 const ms = (value: number): string => `${value.toFixed(0)} ms`
 
@@ -99,6 +123,7 @@ const capacity = (results['headwater'] as Cost).eventsPerSecond
 await paced('20 % of capacity', values.smoke ? 2000 : capacity * 0.2)
 await paced('80 % of capacity', values.smoke ? 4000 : capacity * 0.8)
 await paced('steady', values.smoke ? 3000 : 150_000)
+if (values.full) await hour('an hour of 20,000 events/s, as fast as they are taken')
 results['ratio'] = ours / theirs
 results['manyTypesRatio'] = many / ten
 if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`)

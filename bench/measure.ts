@@ -36,10 +36,12 @@ function taskCpu(pid: number, task: string): number {
   }
 }
 
-/** Peak resident memory, bytes. */
-export function peakMemory(pid: number): number {
+/** Resident memory, bytes: now, and at its peak. */
+export function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
+  const bytes = (name: string): number =>
+    Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024
+  return { now: bytes('VmRSS'), peak: bytes('VmHWM') }
 }
 
 export function median(values: readonly number[]): number {

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { batchEvents, type Form } from './events.ts'
 import type { LoadDone, LoadGo, LoadSetup } from './load.ts'
-import { cpuOf, peakMemory, waits, weightedQuantile } from './measure.ts'
+import { cpuOf, memoryOf, waits, weightedQuantile } from './measure.ts'
 import type { ServerCall, ServerSetup, ServerStats } from './platform.ts'
 
 export interface Contestant {
@@ -109,9 +109,9 @@ export class Bench {
     return this.#server.pid!
   }
 
-  /** Peak memory of the server, bytes. */
-  get memory(): number {
-    return peakMemory(this.#server.pid!)
+  /** Resident memory of the server, bytes. */
+  get memory(): { readonly now: number; readonly peak: number } {
+    return memoryOf(this.#server.pid!)
   }
 
   async close(): Promise<void> {

@@ -53,7 +53,7 @@ export const limits = {
   frameBytesMax: 32 * MiB,
   segmentBytes: 64 * MiB,
   /** Appends that wait for this long share one fdatasync. */
-  groupCommitMs: 2,
+  groupCommitMs: 5,
   groupCommitBytesMax: 8 * MiB,
   logPendingBytesMax: 128 * MiB,
   /** How often a log that failed is tried again. */
@@ -116,8 +116,8 @@ export const limits = {
   fanInMax: 64,
   /** How far back the rate of a table is looked at; history may not go so far. */
   rateWindowMs: 3600 * 1000,
-  /** Rows in memory, over all tables, before the collector refuses more. */
-  epochRowsMax: 8_000_000,
+  /** Rows in memory, over all tables, those being written included, before the collector refuses more: 200 to 300 bytes each. */
+  epochRowsMax: 4_000_000,
   /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
   epochFilesMax: 2000,
   /** Characters of a string column's dictionary above which it is written plain. */

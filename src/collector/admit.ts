@@ -66,7 +66,7 @@ export class Admission implements Intake {
   readonly #names: ReadonlyMap<string, string>
   readonly #ledgers = new WeakMap<Epoch, Ledger>()
   /** The meta that was made last: clients alike that come in the same millisecond share it. */
-  #meta: { readonly facts: RequestFacts; readonly bytes: Uint8Array } | undefined
+  #meta: (RequestFacts & { readonly rest: string; readonly bytes: Uint8Array }) | undefined
   /** How far the frames of one group of the log reach in one epoch; its epoch learns it when they are durable. */
   #reach: { epoch: Epoch; durable: Appended['durable']; end: number } | undefined
   /** Batches whose rows have landed but whose frame the log failed to keep: sent again, they are appended and not landed twice. */
@@ -317,14 +317,15 @@ export class Admission implements Intake {
     })
   }
 
-  #metaOf(facts: RequestFacts): Uint8Array {
-    const last = this.#meta?.facts
-    const alike =
-      last?.received === facts.received &&
-      last.source === facts.source &&
-      last.enrichment === facts.enrichment
-    if (!alike) this.#meta = { facts, bytes: Buffer.from(JSON.stringify({ facts } satisfies Meta)) }
-    return this.#meta!.bytes
+  /** The text `{"facts":…}`, of which clients alike share all but the time. */
+  #metaOf({ received, source, enrichment }: RequestFacts): Uint8Array {
+    const last = this.#meta
+    const alike = last?.source === source && last.enrichment === enrichment
+    if (alike && last.received === received) return last.bytes
+    const rest = alike ? last.rest : JSON.stringify({ source, enrichment }).slice(1)
+    const bytes = Buffer.from(`{"facts":{"received":${received},${rest}}`)
+    this.#meta = { received, source, enrichment, rest, bytes }
+    return bytes
   }
 }
 

@@ -52,6 +52,7 @@ export function* ledgerEntries(ledger: TableBuffer): Iterable<LedgerEntry> {
     text('clock'),
     typed(ledger.column('types'), ListColumn),
   ]
+  const typeCounts = typeCountsOf(types)
   const [seq, first, count] = [int('seq'), long('first'), int('count')]
   const [receivedAt, eventTo] = [long('received_at'), long('event_to')]
   const [sent, booted, rtt] = [double('sent'), double('booted'), double('rtt')]
@@ -72,7 +73,7 @@ export function* ledgerEntries(ledger: TableBuffer): Iterable<LedgerEntry> {
         rtt: rtt.isNull(row) ? undefined : rtt.data[row]!,
       }),
       newest: eventTo.isNull(row) ? undefined : numberAt(eventTo, row) / 1000,
-      types: typesAt(types, row),
+      types: typeCounts(row),
     }
   }
 }
@@ -80,17 +81,23 @@ export function* ledgerEntries(ledger: TableBuffer): Iterable<LedgerEntry> {
 /** Events by type of a row of the ledger; none where its numbers are not its own. */
 export function typesOf(ledger: TableBuffer, row: number): LedgerEntry['types'] {
   const types = typed(ledger.column('types'), ListColumn)
-  return types.isNull(row) ? [] : typesAt(types, row)
+  return types.isNull(row) ? [] : typeCountsOf(types)(row)
 }
 
-function typesAt(column: ListColumn, row: number): LedgerEntry['types'] {
-  const [type, landed, quarantined] = typed(column.element, StructColumn).members
-  const from = column.offsets[row]!
-  return Array.from({ length: column.lengths[row]! }, (_, i) => ({
-    type: textAt(typed(type, StringColumn), from + i),
-    landed: typed(landed, IntColumn).data[from + i]!,
-    quarantined: typed(quarantined, IntColumn).data[from + i]!,
-  }))
+/** Reads the counts by type of a row. */
+function typeCountsOf(column: ListColumn): (row: number) => LedgerEntry['types'] {
+  const members = typed(column.element, StructColumn).members
+  const type = typed(members[0], StringColumn)
+  const landed = typed(members[1], IntColumn)
+  const quarantined = typed(members[2], IntColumn)
+  return (row) => {
+    const from = column.offsets[row]!
+    return Array.from({ length: column.lengths[row]! }, (_, i) => ({
+      type: textAt(type, from + i),
+      landed: landed.data[from + i]!,
+      quarantined: quarantined.data[from + i]!,
+    }))
+  }
 }
 
 function typed<T extends Column>(column: Column | undefined, type: new (...args: never[]) => T): T {

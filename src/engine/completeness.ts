@@ -276,6 +276,8 @@ export class Completeness {
 
   /** Moves the clock: boots fall silent, and what is older than the memory is forgotten. */
   #advance(asOf: number): void {
+    // Walking a map that is set anew all the time passes over what was deleted, so once a millisecond is enough.
+    if (asOf === this.#asOf) return
     this.#asOf = asOf
     for (const [key, boot] of this.#active) {
       if (asOf - boot.heard < this.#options.silenceMs) break

@@ -10,6 +10,8 @@ export class EpochQueue {
   readonly #waiting: Epoch[] = []
   readonly #spare: Epoch[] = []
   readonly #rowsMax: number
+  /** Rows that the engine is writing. */
+  #written = 0
   #open: Epoch
 
   constructor(schemas: Schemas, rowsMax: number = limits.epochRowsMax) {
@@ -20,7 +22,7 @@ export class EpochQueue {
 
   /** Whether no further rows are taken until the engine has written some. */
   get behind(): boolean {
-    return this.#open.rows >= this.#rowsMax || this.#waiting.length > WAITING_MAX
+    return this.rows + this.#written >= this.#rowsMax || this.#waiting.length > WAITING_MAX
   }
 
   /** Rows that are not yet handed to the engine. */
@@ -47,13 +49,17 @@ export class EpochQueue {
   /** Hands the oldest epoch with rows to the engine. */
   take(): Epoch | undefined {
     if (this.#waiting.length === 0 && !this.#open.empty) this.#seal()
-    return this.#waiting.shift()
+    const epoch = this.#waiting.shift()
+    this.#written += epoch?.rows ?? 0
+    return epoch
   }
 
-  /** Takes an epoch back once it is committed. */
+  /** Takes an epoch back once it is committed. The memory of one that grew beyond what is usual is let go. */
   release(epoch: Epoch): void {
+    this.#written -= epoch.rows
+    if (epoch.rows > limits.epochRowsFull || this.#spare.length >= WAITING_MAX) return
     epoch.reset()
-    if (this.#spare.length < WAITING_MAX) this.#spare.push(epoch)
+    this.#spare.push(epoch)
   }
 
   #seal(): void {

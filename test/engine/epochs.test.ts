@@ -78,7 +78,9 @@ describe('the queue', () => {
     const queue = new EpochQueue(schemas, 10)
     land(queue.open(1)!, 10)
     expect([queue.behind, queue.open(1)]).toEqual([true, undefined])
-    queue.take()
+    const full = queue.take()!
+    expect(queue.behind).toBe(true)
+    queue.release(full)
     expect(queue.behind).toBe(false)
     for (let day = 2; !queue.behind; day++) {
       land(queue.open(day)!, 1)
@@ -104,6 +106,17 @@ describe('the queue', () => {
     land(epoch, 1)
     Object.defineProperty(epoch, 'files', { value: limits.epochFilesMax + 1 })
     expect(queue.open(1)).not.toBe(epoch)
+  })
+
+  test('lets go of the memory of an epoch that grew beyond what is usual', () => {
+    const queue = new EpochQueue(schemas)
+    const large = queue.open(1)!
+    land(large, 1)
+    large.rows = limits.epochRowsFull + 1
+    queue.release(queue.take()!)
+    land(queue.open(2)!, 1)
+    queue.take()
+    expect(queue.open(3)).not.toBe(large)
   })
 
   test('gives an epoch back empty', () => {
