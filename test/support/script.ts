@@ -5,6 +5,8 @@ import readline from 'node:readline'
 export type SqlRow = Readonly<Record<string, unknown>>
 
 export interface SqlEngine {
+  /** Of its process. */
+  readonly pid: number
   /** Runs a statement; answers its rows as the engine writes them in JSON. Rejects with the engine's message. */
   sql(statement: string): Promise<SqlRow[]>
   stop(): Promise<void>
@@ -32,6 +34,7 @@ export async function sqlEngine(name: string, child: ChildProcess): Promise<SqlE
     return rows
   }
   return {
+    pid: child.pid!,
     sql: (statement) => {
       const done = turn.then(() => answer(statement))
       turn = done.catch(() => undefined)

@@ -82,6 +82,7 @@ export async function startTrino(folder: string, lake: string): Promise<SqlEngin
     throw cause
   }
   return {
+    pid: child.pid!,
     sql: (statement) => query(url, statement),
     stop: () =>
       new Promise((resolve) => {

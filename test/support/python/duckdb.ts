@@ -15,7 +15,7 @@ export async function startDuckDb(uri: string, token: string): Promise<SqlEngine
   const child = spawn(await interpreter(), [PROGRAM, uri, token, extensions])
   const engine = await sqlEngine('DuckDB', child)
   return {
-    sql: engine.sql,
+    ...engine,
     stop: async () => {
       await engine.stop()
       rmSync(extensions, { recursive: true, force: true })
