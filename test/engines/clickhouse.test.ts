@@ -5,8 +5,9 @@ import { afterAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/project.ts'
 import { type SqlEngine, sqlEngine } from '../support/script.ts'
 import { type Dialect, expectEveryTable } from './checks.ts'
+import { besideCommits, counted, seed } from './beside.ts'
 import { snippets, statements } from './document.ts'
-import { startLake } from './lake.ts'
+import { type EngineLake, startLake } from './lake.ts'
 import { expectPlays } from './waited.ts'
 
 const { folder, remove } = temporaryFolder('engine-clickhouse')
@@ -47,7 +48,7 @@ function startClickHouse(below: string): Promise<SqlEngine> {
   return sqlEngine('ClickHouse', spawn(process.execPath, ['-e', PROGRAM], { cwd: below, env }))
 }
 
-test('reads', { timeout: 200_000 }, async () => {
+test('reads, and evolves; its rows are refused', { timeout: 200_000 }, async () => {
   const lake = await startLake(folder, 5)
   const clickhouse = await startClickHouse(folder)
   try {
@@ -58,8 +59,32 @@ test('reads', { timeout: 200_000 }, async () => {
     await expectPlays(lake, rows.at(-1))
     await clickhouse.sql('set cast_keep_nullable = 1, aggregate_functions_null_for_empty = 1')
     expect(await expectEveryTable(lake, CLICKHOUSE, clickhouse.sql)).toBeGreaterThan(14)
+    await write(lake, clickhouse)
   } finally {
     await clickhouse.stop()
     await lake.close()
   }
 })
+
+/** The manifests of 26.7 have no field ids, without which PyIceberg and DuckDB could not read the table any more. */
+async function write(lake: EngineLake, clickhouse: SqlEngine): Promise<void> {
+  const noted = 'lake.`headwater.noted`'
+  await clickhouse.sql('set allow_insert_into_iceberg = 1')
+  await seed(lake, ['seed', 'marked'])
+  await besideCommits(
+    lake,
+    async () => {
+      await clickhouse.sql(`alter table ${noted} add column by_clickhouse Nullable(Int64)`)
+      for (const statement of [
+        `insert into ${noted} select * from ${noted} where name = 'seed'`,
+        `alter table ${noted} delete where name = 'marked'`,
+      ]) {
+        await expect(clickhouse.sql(statement), statement).rejects.toThrow()
+      }
+    },
+    { seed: 10, marked: 10 },
+  )
+  expect(await counted(lake, 'by_clickhouse is null')).toBe(await counted(lake, 'true'))
+  const theirs = await clickhouse.sql(`select toInt32(count()) as n from ${noted}`)
+  expect(theirs).toEqual([{ n: await counted(lake, 'true') }])
+}
