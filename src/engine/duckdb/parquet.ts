@@ -60,6 +60,8 @@ export interface Encoding {
   readonly level: number
   /** Distinct values above which a column has no dictionary; enumerations always have theirs. Undefined: as DuckDB has it. */
   readonly dictionaryMax?: number
+  /** Rows of a row group. Undefined: as DuckDB has it (122,880). */
+  readonly rowGroup?: number
 }
 
 /** Of files that are written once a second and merged soon: looking for dictionaries costs more than it saves. */
@@ -77,11 +79,12 @@ export function copyStatement(
     return hasDecimal(type) ? `CAST(${column} AS ${duckdbType(type)}) AS ${column}` : column
   })
   const ids = fields.map(({ name, id, type }) => `${identifier(name)}: ${fieldIds(id, type)}`)
-  const { level, dictionaryMax } = encoding
+  const { level, dictionaryMax, rowGroup } = encoding
   const limit = dictionaryMax === undefined ? '' : `DICTIONARY_SIZE_LIMIT ${dictionaryMax}, `
+  const group = rowGroup === undefined ? '' : `ROW_GROUP_SIZE ${rowGroup}, `
   return (
     `COPY (SELECT ${columns.join(', ')} FROM ${relation}) TO ${literal(file)} ` +
-    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${level}, ${limit}FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
+    `(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${level}, ${limit}${group}FIELD_IDS {${ids.join(', ')}}, RETURN_STATS)`
   )
 }
 
