@@ -95,9 +95,11 @@ test('the README has the commands that are run here, and no others', () => {
     'cd my-logs',
     'npm install',
     'npx headwater dev',
+    'npx headwater size --rate 5M --bytes 170',
     // These tests, as .ci/run starts them.
     'npm install',
     'npm test',
+    'npm run test:cluster',
     // test/bench/smoke.test.ts
     'npm run bench',
   ])
@@ -129,12 +131,13 @@ describe('the example', () => {
   )
 
   test('answers the commands of the README', { timeout: 60_000 }, async () => {
-    const asked = commands.filter((command) => /^npx headwater (tables|sql)/.test(command))
+    const asked = commands.filter((command) => /^npx headwater (tables|sql|size)/.test(command))
     const [tables, events, quarantine] = [
       await run(asked[0]!),
       await run(asked[1]!),
       await run(asked[2]!),
     ]
+    expect(await run(asked[3]!)).toMatch(/^First to break with these machines: /m)
     expect(await run('npx headwater doctor')).toMatch(/ok +project +\d+ event types/)
     expect(tables).toMatch(/^app_started +[1-9]/m)
     const types = events.match(/^\w+ +[\d,]+$/gm)
