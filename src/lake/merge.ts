@@ -33,7 +33,7 @@ export async function mergeManifests(
 }
 
 /** Entries by day in parts of at most `most`, unless one day alone has more; a day is in one part. */
-function cutByDay(entries: readonly ManifestEntry[], most: number): ManifestEntry[][] {
+export function cutByDay(entries: readonly ManifestEntry[], most: number): ManifestEntry[][] {
   const days = new Map<number, ManifestEntry[]>()
   for (const entry of entries) {
     const day = dayOf(entry) ?? -Infinity

@@ -2,16 +2,18 @@
  * Replaces files or manifests of a table by others with the same rows. Everything large is prepared beside the writers; in its turn at the
  * commit point a replacement writes what an append does, or declines because the table has changed under it.
  */
+import { limits } from '../base/limits.ts'
 import { addedEntries, type Change, newSnapshotId, stageSnapshot, totals } from './append.ts'
 import type { DataFile } from './lake.ts'
 import type { ManifestEntry, ManifestFile } from './manifest.ts'
-import { mergeManifests } from './merge.ts'
+import { cutByDay, mergeManifests } from './merge.ts'
 import { currentSnapshot, type Metadata } from './metadata.ts'
 import {
   dayOf,
   daysOf,
   existingEntries,
   isOwnSpec,
+  ownSpec,
   type Ports,
   readManifest,
   rowsOf,
@@ -60,22 +62,24 @@ export async function prepareReplacements(
   const { accepted, refused } = await sifted(table, replacements, holders, ports)
   const snapshotId = newSnapshotId(ports.random)
   const removed = new Set(accepted.flatMap((each) => each.removed))
-  const without = await carryWithout(table, holders, removed, snapshotId, ports)
-  const cleared = await carryWithout(
-    table,
+  const without = carryWithout(holders, removed, snapshotId)
+  const spent = new Set(accepted.flatMap((each) => each.spent))
+  const cleared = carryWithout(
     await spentHolders(table, accepted, holders, ports),
-    new Set(accepted.flatMap((each) => each.spent)),
+    spent,
     snapshotId,
-    ports,
   )
-  const added = await addedManifests(table, accepted, snapshotId, ports)
+  const added = await replacingEntries(table, accepted, snapshotId, ports)
   const files = accepted.flatMap((each) => each.added)
   const rows = files.reduce((sum, each) => sum + each.rows, 0)
   const bytes = files.reduce((sum, each) => sum + each.bytes, 0)
   return {
     snapshotId,
     replaced: new Set([...without.replaced, ...cleared.replaced]),
-    manifests: [...added, ...without.manifests, ...cleared.manifests],
+    manifests: [
+      ...(await writeCarried(table, without, added, { snapshotId, content: 0 }, ports)),
+      ...(await writeCarried(table, cleared, [], { snapshotId, content: 1 }, ports)),
+    ],
     deletes: deletePaths(table),
     removed: [...removed, ...cleared.locations],
     refused,
@@ -133,42 +137,93 @@ async function sifted(
   return { accepted, refused }
 }
 
-/** Manifests again without some of their entries, which they name as deleted by this snapshot; others are not touched. */
-async function carryWithout(
-  table: Table,
+/** What manifests are without some of their entries. */
+interface Carried {
+  /** Paths of the manifests that go; those that hold none of the entries are not touched. */
+  readonly replaced: readonly string[]
+  /** Entries for manifests of this commit, by their spec: those that go, and live ones that lie beside them in small manifests. */
+  readonly entries: ReadonlyMap<number, readonly ManifestEntry[]>
+  /** Live entries of large manifests, which stay by themselves: readers of a day open few of them. */
+  readonly apart: readonly { readonly specId: number; readonly entries: readonly ManifestEntry[] }[]
+  readonly locations: readonly string[]
+  readonly rows: number
+  readonly bytes: number
+}
+
+function carryWithout(
   holders: readonly Holder[],
   removed: ReadonlySet<string>,
   snapshotId: number,
+): Carried {
+  const replaced: string[] = []
+  const entries = new Map<number, ManifestEntry[]>()
+  const apart: { specId: number; entries: ManifestEntry[] }[] = []
+  const gone: ManifestEntry[] = []
+  for (const { manifest, entries: held } of holders) {
+    const [going, live] = partition(held, (entry) => removed.has(locationOf(entry)))
+    if (going.length === 0) continue
+    const { specId, path } = manifest
+    replaced.push(path)
+    gone.push(...going)
+    const gathered = entries.get(specId) ?? []
+    entries.set(specId, gathered)
+    gathered.push(...going.map((entry) => deletedEntry(entry, snapshotId)))
+    if (live.length > limits.manifestsPerTierMax) apart.push({ specId, entries: live })
+    else gathered.push(...live)
+  }
+  return {
+    replaced,
+    entries,
+    apart,
+    locations: gone.map(locationOf),
+    rows: gone.reduce((sum, entry) => sum + rowsOf(entry), 0),
+    bytes: gone.reduce((sum, { dataFile }) => sum + Number(dataFile['file_size_in_bytes']), 0),
+  }
+}
+
+function partition<T>(items: readonly T[], is: (item: T) => boolean): [yes: T[], no: T[]] {
+  return [items.filter(is), items.filter((item) => !is(item))]
+}
+
+/** Says that a file goes with this snapshot. Nobody reads it, so what its columns are like would only cost those who look for files. */
+function deletedEntry(entry: ManifestEntry, snapshotId: number): ManifestEntry {
+  const dataFile = { ...entry.dataFile }
+  for (const name of STATISTICS) dataFile[name] = null
+  return { ...entry, status: 2, snapshotId, dataFile }
+}
+
+const STATISTICS = [
+  'column_sizes',
+  'value_counts',
+  'null_value_counts',
+  'nan_value_counts',
+  'lower_bounds',
+  'upper_bounds',
+]
+
+/** Writes what was carried, and the new files, into as few manifests as that makes. */
+async function writeCarried(
+  table: Table,
+  { entries, apart }: Carried,
+  added: readonly ManifestEntry[],
+  kind: { readonly snapshotId: number; readonly content: 0 | 1 },
   ports: Ports,
-): Promise<{
-  replaced: string[]
-  manifests: ManifestFile[]
-  locations: string[]
-  rows: number
-  bytes: number
-}> {
-  const out = {
-    replaced: [] as string[],
-    manifests: [] as ManifestFile[],
-    locations: [] as string[],
-    rows: 0,
-    bytes: 0,
+): Promise<ManifestFile[]> {
+  const gathered = new Map(entries)
+  if (added.length > 0) {
+    const specId = ownSpec(table.metadata)
+    gathered.set(specId, [...added, ...(gathered.get(specId) ?? [])])
   }
-  for (const { manifest, entries } of holders) {
-    if (!entries.some((entry) => removed.has(locationOf(entry)))) continue
-    const carried = entries.map((entry): ManifestEntry => {
-      if (!removed.has(locationOf(entry))) return entry
-      out.locations.push(locationOf(entry))
-      out.rows += rowsOf(entry)
-      out.bytes += Number(entry.dataFile['file_size_in_bytes'])
-      return { ...entry, status: 2, snapshotId }
-    })
-    const { specId, content } = manifest
-    const kind = { specId, snapshotId, content: content === 0 ? 0 : 1 } as const
-    out.replaced.push(manifest.path)
-    out.manifests.push(await writeManifest(table, carried, kind, ports))
+  const parts = [...gathered].flatMap(([specId, all]) =>
+    cutByDay(all, limits.manifestEntriesMax).map((part) => ({ specId, entries: part })),
+  )
+  const manifests: ManifestFile[] = []
+  for (const part of [...parts, ...apart]) {
+    manifests.push(
+      await writeManifest(table, part.entries, { ...kind, specId: part.specId }, ports),
+    )
   }
-  return out
+  return manifests
 }
 
 /** Delete manifests with the spent files, as long as no other live data file is old enough to be concerned. */
@@ -287,13 +342,13 @@ async function holdersOf(
   return holders
 }
 
-/** Manifests of the new files, one per sequence number that was read. */
-async function addedManifests(
+/** Entries of the new files. */
+async function replacingEntries(
   table: Table,
   replacements: readonly Replacement[],
   snapshotId: number,
   ports: Ports,
-): Promise<ManifestFile[]> {
+): Promise<ManifestEntry[]> {
   const entries: ManifestEntry[] = []
   for (const { added, sequence, deleted } of replacements) {
     // The number of the snapshot that was read: equality deletes committed since concern the new files as they did the old ones.
@@ -301,11 +356,7 @@ async function addedManifests(
     const number = deleted ? null : sequence
     entries.push(...(await addedEntries(table, added, { snapshotId, sequence: number }, ports)))
   }
-  if (entries.length === 0) return []
-  const specId = table.metadata['partition-specs'].find((spec) =>
-    isOwnSpec(table.metadata, spec['spec-id']),
-  )!['spec-id']
-  return [await writeManifest(table, entries, { specId, snapshotId, content: 0 }, ports)]
+  return entries
 }
 
 /** Whether deletes were committed after a replacement read its files, which it does not heed. */

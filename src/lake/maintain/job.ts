@@ -61,6 +61,8 @@ async function compact(
     schema: survey.schema,
     day: job.day,
     files: await Promise.all(located),
+    rows: job.rows,
+    bytes: job.bytes,
     deletes: await Promise.all(job.deletes.map(({ location }) => upkeep.local(location))),
     folder: await lake.dataFolder(job.table, job.day),
   })

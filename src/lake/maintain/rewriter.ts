@@ -9,6 +9,9 @@ export interface RewriteJob {
   readonly day: number
   /** Data files: the location by which deletes name them, and a local path. */
   readonly files: readonly { readonly location: string; readonly path: string }[]
+  /** Of the data files together, deleted rows included. */
+  readonly rows: number
+  readonly bytes: number
   /** Local paths of position delete files. */
   readonly deletes: readonly string[]
   /** Absolute path of the folder for the new file. */
