@@ -94,8 +94,13 @@ export const limits = {
   brokerMetadataMs: 60_000,
   brokerCausesMax: 100,
   brokerTopicsAtOnce: 100,
+  /** How long topics keep records, unless the configuration says otherwise. */
+  brokerRetentionHours: 72,
   /** Rounds of looking at the topics and changing them. */
   brokerTopicRoundsMax: 30,
+  /** Time to find out how far the readers of a group are behind, and questions for offsets at a time in it. */
+  lagMsMax: 15_000,
+  lagRoundsMax: 40,
 
   // engine
   epochMs: 1000,
@@ -298,8 +303,20 @@ export const limits = {
   flinkPollMsMax: 1000,
   /** Time for a savepoint, and for a job to end. */
   flinkSavepointMsMax: 600_000,
+  /** How long batches are known, so that copies are told, unless the configuration says otherwise. */
+  flinkCopiesHours: 72,
   /** Deployments that are kept to go back to. */
   flinkBundlesMax: 10,
+
+  // watching a cluster
+  /** Pause between two looks at Flink, Kafka and the tables. */
+  watchEveryMs: 10_000,
+  /** Time for an answer of Flink to a look. */
+  watchAnswerMsMax: 5000,
+  /** Latest commits of a table that one look reads; more in between, and their freshness is not counted. */
+  watchCommitsMax: 20,
+  /** Rows of the ledger that one look takes; over it nothing is claimed of completeness. */
+  watchBatchesMax: 500_000,
 
   // cluster
   /** Artifacts fetched at once, requests for one, and the pause after the first, which doubles. */

@@ -1,20 +1,18 @@
 /** `headwater deploy`: brings the job on Flink to what the specifications say, or tells what that would do. */
-import path from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
-import { readState } from '../cluster/index.ts'
 import type { DeployPlan, PartChange } from '../engine/flink/deploy.ts'
 import {
   type Deployment,
   type FlinkConfig,
-  flinkDefaults,
   loadProject,
   type Project,
   projectDeployment,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
+import { localFlink } from './local-flink.ts'
 import { textTable } from './text-table.ts'
 
 interface DeployOptions {
@@ -59,11 +57,8 @@ Start the platform first: it makes topics and tables.`,
 async function flinkOf({ config, data }: Project): Promise<FlinkConfig> {
   const configured = config.cluster?.flink
   if (configured !== undefined) return configured
-  const local = orThrow(await readState(path.join(data, 'cluster'), nodeFiles))
-  if (local !== undefined) {
-    const { gateway, rest, savepoints } = local.flink
-    return flinkDefaults({ gateway, rest, savepoints })
-  }
+  const local = await localFlink(data)
+  if (local !== undefined) return local
   throw error('config_invalid', 'cluster.flink: it is not there, and no local cluster runs.')
 }
 

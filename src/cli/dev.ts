@@ -16,6 +16,7 @@ import {
   writeLock,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
+import { localFlink } from './local-flink.ts'
 import { type Program, startProgram } from './program.ts'
 import { stopSignal } from './signals.ts'
 import { type CommitSeen, Watch } from './watch.ts'
@@ -59,6 +60,7 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
     clock: systemClock,
     random: systemRandom,
     development: true,
+    localFlink,
     onCommit: (report: CommitSeen) => watch?.committed(report),
   }
   const start = project.config.cluster === undefined ? startPlatform : startClusterPlatform

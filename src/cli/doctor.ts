@@ -7,6 +7,7 @@ import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import { examine, type Finding } from '../platform/index.ts'
 import { projectFolder } from './folder.ts'
+import { localFlink } from './local-flink.ts'
 import { printable } from './text-table.ts'
 
 interface DoctorOptions {
@@ -26,6 +27,7 @@ export function doctorCommand(): Command {
         clock: systemClock,
         random: systemRandom,
         fetch: globalThis.fetch,
+        localFlink,
         freeBytes: async (folder) => {
           const { bavail, bsize } = await statfs(folder)
           return bavail * bsize
@@ -38,10 +40,12 @@ export function doctorCommand(): Command {
     })
 }
 
+/** Characters of the longest subject and a space. */
+const SUBJECT = 11
 const MARKS = { ok: 'green', warn: 'yellow', bad: 'red' } as const
 
 function line({ subject, level, found, remedy }: Finding): string {
   const mark = styleText(MARKS[level], level.padEnd(4), { stream: process.stdout })
-  const todo = remedy === undefined ? '' : `\n${' '.repeat(18)}${remedy}`
-  return `  ${mark}  ${subject.padEnd(10)}${printable(found)}${todo}`
+  const todo = remedy === undefined ? '' : `\n${' '.repeat(SUBJECT + 8)}${remedy}`
+  return `  ${mark}  ${subject.padEnd(SUBJECT)}${printable(found)}${todo}`
 }

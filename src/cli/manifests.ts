@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { DEFAULT_LOAD, manifestFiles, planFor } from '../cluster/index.ts'
-import { declaredTopics, loadProject } from '../platform/index.ts'
+import { checkpointSecondsOf, declaredTopics, loadProject } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { amount } from './size.ts'
 
@@ -14,7 +14,8 @@ interface ManifestsOptions {
   readonly out: string
   readonly rate: number
   readonly bytes: number
-  readonly interval: number
+  /** That of the configuration where it is left out. */
+  readonly interval?: number
 }
 
 const DEFAULT_RATE = 100_000
@@ -33,7 +34,11 @@ export function manifestsCommand(): Command {
       DEFAULT_RATE,
     )
     .option('--bytes <number>', 'of an event as a row of JSON', amount, DEFAULT_LOAD.bytes)
-    .option('--interval <seconds>', 'between commits', amount, DEFAULT_INTERVAL)
+    .option(
+      '--interval <seconds>',
+      'between commits (default: cluster.flink.checkpointSeconds)',
+      amount,
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  headwater cluster manifests --out deploy --rate 200k\n\nThe numbers of machines are those of `headwater size`.',
@@ -50,8 +55,6 @@ export function manifestsCommand(): Command {
     })
 }
 
-const DEFAULT_INTERVAL = 10
-
 /** Name → text. Throws HeadwaterError `config_invalid` for a project that is not in cluster mode. */
 export async function manifestsOf(
   folder: string,
@@ -67,9 +70,16 @@ export async function manifestsOf(
   const root = repositoryOf(folder)
   const inside = (each: string): string =>
     path.relative(root, each).split(path.sep).join('/') || '.'
-  const { retentionHours } = config.cluster!.kafka
-  const load = { ...DEFAULT_LOAD, rate, bytes, retentionHours, intervalSeconds: interval }
-  const plan = planFor({ ...load, types: specs.events.size })
+  const { kafka, flink } = config.cluster!
+  const plan = planFor({
+    ...DEFAULT_LOAD,
+    rate,
+    bytes,
+    types: specs.events.size,
+    intervalSeconds: interval ?? checkpointSecondsOf({ flink }),
+    retentionHours: kafka.retentionHours,
+    memoryHours: flink?.copiesHours ?? DEFAULT_LOAD.memoryHours,
+  })
   const described = ['--project', inside(folder), '--out', inside(out), '--rate', String(rate)]
   const command = `npx headwater cluster manifests ${described.join(' ')}`
   return manifestFiles(

@@ -14,6 +14,7 @@ import {
   startPlatform,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
+import { localFlink } from './local-flink.ts'
 import { stopSignal } from './signals.ts'
 
 export function runCommand(): Command {
@@ -46,7 +47,9 @@ async function embedded(project: Project): Promise<Platform> {
 }
 
 async function clustered(project: Project): Promise<ClusterPlatform> {
-  const platform = orThrow(await startClusterPlatform({ project, ...PORTS, ...reports() }))
+  const platform = orThrow(
+    await startClusterPlatform({ project, localFlink, ...PORTS, ...reports() }),
+  )
   const { created, changed, differences } = platform.topics
   if (created.length + changed.length > 0) {
     line({ level: 'info', event: 'topics', created, changed })

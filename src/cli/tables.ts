@@ -4,9 +4,20 @@ import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import { claimOf, pilotTables, type TablePilot } from '../engine/index.ts'
+import {
+  claimOf,
+  ledgerClaims,
+  pilotTables,
+  type TableClaim,
+  type TablePilot,
+} from '../engine/index.ts'
 import type { Lake, TableState } from '../lake/index.ts'
-import { loadConfig, openProjectLake } from '../platform/index.ts'
+import {
+  checkpointSecondsOf,
+  type FullConfig,
+  loadConfig,
+  openProjectLake,
+} from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { grouped, size, textTable } from './text-table.ts'
 
@@ -74,9 +85,13 @@ export function tablesCommand(): Command {
         throw error('table_unknown', `There is no table ${named}.`)
       }
       const rows: Row[] = []
-      for (const table of tables) rows.push(await describe(lake, table))
+      const claims = config.cluster && (await ledgerClaims(lake, config.engine.completeness))
+      for (const table of tables) {
+        const claim = claims ? claims.get(table.name) : claimOf(lake.state, table.name)
+        rows.push(await describe(lake, table, claim))
+      }
       if (options.why === true) {
-        const choices = { goals: config.engine, merging: config.maintenance }
+        const choices = { goals: goalsOf(config), merging: config.maintenance }
         const pilots = await pilotTables(lake, choices, systemClock.wall())
         const whys = rows.map((row) =>
           whyRow(
@@ -88,6 +103,17 @@ export function tablesCommand(): Command {
       } else process.stdout.write(options.json === true ? lines(rows) : text(rows))
       await lake.close()
     })
+}
+
+/** Flink commits all tables with each checkpoint, whatever is wanted of a table. */
+function goalsOf({ engine, cluster }: FullConfig): FullConfig['engine'] {
+  if (cluster === undefined) return engine
+  const tables = Object.entries(engine.tables).map(([table, { filesPerDay }]) => [
+    table,
+    filesPerDay === undefined ? {} : { filesPerDay },
+  ])
+  const epochMs = checkpointSecondsOf(cluster) * 1000
+  return { ...engine, epochMs, tables: Object.fromEntries(tables) as typeof engine.tables }
 }
 
 function lines(rows: readonly object[]): string {
@@ -119,14 +145,17 @@ function whyText(rows: readonly WhyRow[]): string {
     .join('\n')
 }
 
-async function describe(lake: Lake, table: TableState): Promise<Row> {
+async function describe(
+  lake: Lake,
+  table: TableState,
+  claim: TableClaim | undefined,
+): Promise<Row> {
   const column = table.schema.fields.find(({ name }) => name === table.schema.partitionBy)
   let newest: bigint | undefined
   for (const file of await lake.files(lake.state, table.name)) {
     const upper = file.columns.find(({ fieldId }) => fieldId === column?.id)?.upper
     if (typeof upper === 'bigint' && (newest === undefined || upper > newest)) newest = upper
   }
-  const claim = claimOf(lake.state, table.name)
   return {
     table: table.name,
     rows: table.rows,

@@ -1,4 +1,5 @@
 /** How large a cluster is for a rate of events: cores, machines, partitions, bytes, files, and what breaks first; pure arithmetic on the constants. */
+import { limits } from '../base/limits.ts'
 import { CONSTANTS, MEASURED_EVENT_BYTES } from './constants.ts'
 
 export interface Load {
@@ -39,8 +40,8 @@ export const DEFAULT_LOAD: Load = {
   batch: 50,
   typesPerBatch: 8,
   intervalSeconds: 60,
-  retentionHours: 72,
-  memoryHours: 24,
+  retentionHours: limits.brokerRetentionHours,
+  memoryHours: limits.flinkCopiesHours,
   copies: 3,
   machine: {
     cores: 16,
@@ -356,7 +357,7 @@ function limitsOf(plan: Omit<Plan, 'limits'>): Limit[] {
     breaksAt: undefined,
   })
   const writesPerSecond = lake.objectsPerDay / DAY_S
-  const limits = [
+  const ends = [
     growing(
       `${collector.processes} collectors`,
       collector.cores / collector.processes,
@@ -399,5 +400,5 @@ function limitsOf(plan: Omit<Plan, 'limits'>): Limit[] {
       'checkpoints wait for it; checkpoint less often, or divide the tables between catalogs',
     ),
   ]
-  return limits.toSorted((a, b) => b.used - a.used)
+  return ends.toSorted((a, b) => b.used - a.used)
 }

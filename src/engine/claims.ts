@@ -51,8 +51,14 @@ export interface TableClaim {
  * ledger, which every commit changes, says: numbers have no type until they come.
  */
 export function claimOf({ tables }: LakeState, name: string): TableClaim | undefined {
-  const own = tables.get(name)?.claims ?? {}
-  const ledger = tables.get('batches')?.claims ?? {}
+  return tableClaim(tables.get(name)?.claims ?? {}, tables.get('batches')?.claims ?? {})
+}
+
+/** What the summaries of a table and of the ledger claim of the table; undefined where nothing is. */
+export function tableClaim(
+  own: Readonly<Record<string, string>>,
+  ledger: Readonly<Record<string, string>>,
+): TableClaim | undefined {
   const through = [own, ledger].flatMap((claims) => read(claims, 'valid-through-ms') ?? [])
   if (own['headwater.valid-through-ms'] === undefined || through.length === 0) return undefined
   return {

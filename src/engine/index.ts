@@ -2,6 +2,7 @@
 export { EpochQueue } from './epochs.ts'
 export { claimOf, type TableClaim } from './claims.ts'
 export { Freshness } from './freshness.ts'
+export { Landings, ledgerClaims } from './landings.ts'
 export { pilotTables, planOf, type TablePilot } from './pilot.ts'
 export { Completeness } from './completeness.ts'
 export { EpochRunner, type CommitReport } from './duckdb/runner.ts'

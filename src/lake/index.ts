@@ -9,6 +9,7 @@ export type {
   LiveFile,
   TableState,
 } from './lake.ts'
+export { type Arrival, arrivals } from './arrivals.ts'
 export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
 export type { HistoryPolicy } from './expire.ts'
 export { type Done, doJob } from './maintain/job.ts'

@@ -81,7 +81,7 @@ const kafka = z.strictObject({
     .number()
     .min(1)
     .max(24 * 3660)
-    .default(72)
+    .default(limits.brokerRetentionHours)
     .describe('How long topics keep records, at least: how long Flink may stand still.'),
   manageTopics: z
     .boolean()

@@ -9,6 +9,7 @@ import type { CatalogLake, Lake, Maintainer } from '../lake/index.ts'
 import type { OpenedKafka, ReconciledTopics } from '../log/kafka/index.ts'
 import type { RecordSink } from '../log/records.ts'
 import { type CatalogDoor, openOwnCatalog } from './catalog.ts'
+import { ClusterWatch } from './cluster-watch.ts'
 import { declareTables } from './declare-tables.ts'
 import { type Door, openDoor } from './door.ts'
 import { catalogGauges, lakeGauges } from './gauges.ts'
@@ -32,6 +33,7 @@ interface Shore {
   readonly lake: Lake | CatalogLake
   readonly catalog: CatalogDoor | undefined
   readonly maintainer: Maintainer | undefined
+  readonly watch: ClusterWatch
 }
 
 /** Fails as startPlatform does, and with the failures of Kafka; `config_invalid` without the option `cluster`. */
@@ -63,13 +65,14 @@ export async function startClusterPlatform(
     maintenance: shore.value?.maintainer?.counts,
     broker: kafka.value.sink.counts,
     gauges: clusterGauges(kafka.value, shore.value),
-    tables: [],
+    tables: shore.value?.watch.tables ?? [],
   })
   if (!door.ok) {
     await closeAll(undefined, kafka.value.sink, shore.value)
     return door
   }
   if (project.config.maintenance.enabled) shore.value?.maintainer?.start()
+  shore.value?.watch.start()
   return ok({
     url: door.value.url,
     catalogUrl: shore.value?.catalog?.url,
@@ -101,7 +104,10 @@ async function openShore(options: PlatformOptions): Promise<Result<Shore>> {
     busy: () => false,
     onFailure: options.onMaintenanceFailure ?? (() => {}),
   })
-  return ok({ lake: lake.value, catalog: catalog.value, maintainer })
+  const { fetch } = globalThis
+  const flink = project.config.cluster!.flink ?? (await options.localFlink?.(project.data))
+  const watch = new ClusterWatch({ ...options, fetch, flink, lake: lake.value })
+  return ok({ lake: lake.value, catalog: catalog.value, maintainer, watch })
 }
 
 function clusterGauges({ sink, topics }: OpenedKafka, shore: Shore | undefined): Reading[] {
@@ -128,7 +134,7 @@ function clusterGauges({ sink, topics }: OpenedKafka, shore: Shore | undefined):
       help: 'Ways in which topics differ from what is declared, as of the start.',
       read: () => topics.differences.length,
     },
-    ...(shore === undefined ? [] : lakeGauges(shore.lake)),
+    ...(shore === undefined ? [] : [...lakeGauges(shore.lake), ...shore.watch.gauges]),
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
 }
@@ -141,6 +147,7 @@ async function closeAll(
 ): Promise<void> {
   await door?.close()
   await sink.close()
+  await shore?.watch.stop()
   await shore?.maintainer?.stop()
   await shore?.catalog?.close()
   await shore?.lake.close()

@@ -1,23 +1,16 @@
 /** Examines a project and what runs of it: what is well, what needs looking after, and what to do about it. */
-import type { HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { claimOf } from '../engine/index.ts'
+import { claimOf, ledgerClaims } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
 import { loadConfig, loadProject, type Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 import type { Ports } from './storage.ts'
 import type { FullConfig } from './config.ts'
+import { type ClusterPorts, examineCluster } from './doctor-cluster.ts'
+import { broken, type Finding, spell } from './finding.ts'
+import { checkpointSecondsOf } from './flink-config.ts'
 
-export interface Finding {
-  readonly subject: 'project' | 'disk' | 'platform' | 'log' | 'freshness' | 'quarantine' | 'lake'
-  /** `bad`: events are refused or not landing. `warn`: they will be, or something is not as it was promised. */
-  readonly level: 'ok' | 'warn' | 'bad'
-  readonly found: string
-  readonly remedy?: string
-}
-
-export interface DoctorPorts extends Ports {
-  readonly fetch: typeof globalThis.fetch
+export interface DoctorPorts extends Ports, ClusterPorts {
   /** Bytes that can still be written where a folder lies. */
   readonly freeBytes: (folder: string) => Promise<number>
 }
@@ -32,20 +25,14 @@ export async function examine(folder: string, ports: DoctorPorts): Promise<Findi
   findings.push(await room(data, ports))
   const metrics = await platformMetrics(config, ports)
   findings.push(...(metrics === undefined ? [silent(config)] : living(metrics, config)))
+  if (config.cluster !== undefined && project.ok) {
+    findings.push(...(await examineCluster(project.value, ports)))
+  }
   const lake = await openConfiguredLake(configured.value, ports, true)
   if (!lake.ok) return [...findings, broken('lake', lake.error)]
-  findings.push(...landed(lake.value, ports.clock.wall(), metrics))
+  findings.push(...(await landed(lake.value, config, ports.clock.wall(), metrics)))
   await lake.value.close()
   return findings
-}
-
-function broken(subject: Finding['subject'], { code, detail, entry }: HeadwaterError): Finding {
-  return {
-    subject,
-    level: 'bad',
-    found: `${code}: ${entry.summary} ${detail}`,
-    remedy: entry.remedy,
-  }
 }
 
 function specified({ specs, locked }: Project): Finding {
@@ -110,7 +97,8 @@ function silent({ http }: FullConfig): Finding {
 }
 
 /** What a running platform says of itself. */
-function living(metrics: ReadonlyMap<string, number>, { http, engine }: FullConfig): Finding[] {
+function living(metrics: ReadonlyMap<string, number>, config: FullConfig): Finding[] {
+  const { http, engine, cluster } = config
   const value = (name: string): number => metrics.get(name) ?? 0
   const url = urlOf(http)
   const ready: Finding =
@@ -122,6 +110,10 @@ function living(metrics: ReadonlyMap<string, number>, { http, engine }: FullConf
           found: `takes no events at ${url}`,
           remedy: `See ${url}/readyz for the reasons.`,
         }
+  const quarantine = held(value)
+  if (cluster !== undefined) {
+    return [ready, ...handedOn(value, cluster), quarantine]
+  }
   const behind = Math.max(0, value('log_offset') - value('lake_offset'))
   const log: Finding =
     value('engine_failing') === 0
@@ -132,17 +124,39 @@ function living(metrics: ReadonlyMap<string, number>, { http, engine }: FullConf
           found: `the lake refuses commits; ${megabytes(behind)} wait in the log`,
           remedy: 'See what the platform prints: it commits as soon as the lake takes it.',
         }
-  return [ready, log, fresh(value('freshness_p99_seconds'), engine), held(value)]
-}
-
-function fresh(seconds: number, { epochMs }: FullConfig['engine']): Finding {
-  const subject = 'freshness'
-  if (seconds === 0) return { subject, level: 'ok', found: 'no commit since the platform started' }
-  const found = `events are queryable ${seconds.toFixed(2)} s after they are acknowledged (p99), of ${(epochMs / 1000).toFixed(2)} s wanted`
-  // An objective is what is aimed at; twice of it is missed.
-  if (seconds * 1000 <= 2 * epochMs) return { subject, level: 'ok', found }
   const remedy =
     'See `headwater tables --why`; give the machine more time, or raise `engine.epochMs`.'
+  const seconds = value('freshness_p99_seconds')
+  return [ready, log, fresh(seconds, engine.epochMs, remedy), quarantine]
+}
+
+/** What a collector hands on, and how soon it lands. */
+function handedOn(
+  value: (name: string) => number,
+  cluster: NonNullable<FullConfig['cluster']>,
+): Finding[] {
+  const waiting = megabytes(value('broker_waiting_bytes'))
+  const log: Finding =
+    value('broker_available') === 1
+      ? { subject: 'log', level: 'ok', found: `${waiting} wait for the brokers` }
+      : {
+          subject: 'log',
+          level: 'bad',
+          found: `the brokers acknowledge nothing; ${waiting} wait for them`,
+          remedy: 'See docs/cluster.md, “Full broker”; devices keep events and send them later.',
+        }
+  // Only the process that keeps the lake sees what is committed.
+  if (cluster.collectorOnly) return [log]
+  const remedy = 'See docs/cluster.md, “Lag”; or raise `cluster.flink.checkpointSeconds`.'
+  return [log, fresh(value('freshness_p99_seconds'), checkpointSecondsOf(cluster) * 1000, remedy)]
+}
+
+function fresh(seconds: number, objectiveMs: number, remedy: string): Finding {
+  const subject = 'freshness'
+  if (seconds === 0) return { subject, level: 'ok', found: 'no commit since the platform started' }
+  const found = `events are queryable ${seconds.toFixed(2)} s after they are acknowledged (p99), of ${(objectiveMs / 1000).toFixed(2)} s wanted`
+  // An objective is what is aimed at; twice of it is missed.
+  if (seconds * 1000 <= 2 * objectiveMs) return { subject, level: 'ok', found }
   return { subject, level: 'warn', found, remedy }
 }
 
@@ -160,11 +174,13 @@ function held(value: (name: string) => number): Finding {
 /** A fleet with a few old or broken versions has less in quarantine. */
 const QUARANTINE_SHARE = 0.01
 
-function landed(
-  { state }: Lake,
+async function landed(
+  lake: Lake,
+  { cluster, engine }: FullConfig,
   now: number,
   metrics: ReadonlyMap<string, number> | undefined,
-): Finding[] {
+): Promise<Finding[]> {
+  const { state } = lake
   const tables = [...state.tables.values()]
   const subject = 'lake'
   if (tables.length === 0) return [{ subject, level: 'ok', found: 'no tables yet' }]
@@ -175,10 +191,11 @@ function landed(
     {
       subject,
       level: 'ok',
-      found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${megabytes(sum('bytes'))}; newest commit ${ago(now - newest)} ago`,
+      found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${megabytes(sum('bytes'))}; newest commit ${spell(now - newest)} ago`,
     },
   ]
-  const claim = claimOf(state, 'batches')
+  const claims = cluster === undefined ? undefined : await ledgerClaims(lake, engine.completeness)
+  const claim = claims === undefined ? claimOf(state, 'batches') : claims.get('batches')
   if (claim?.share !== undefined && claim.share < COMPLETE_SHARE) {
     const found = `${(claim.share * 100).toFixed(2)} % of the events before ${new Date(claim.validThrough).toISOString()} are there`
     const remedy =
@@ -194,12 +211,6 @@ function landed(
 }
 
 const COMPLETE_SHARE = 0.999
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  if (seconds < 120) return `${seconds} s`
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
-}
 
 function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`

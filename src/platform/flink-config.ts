@@ -1,5 +1,6 @@
 /** The options of Flink in cluster mode: where it is, and how the job that lands records runs. */
 import { z } from 'zod'
+import { limits } from '../base/limits.ts'
 
 export const flink = z.strictObject({
   gateway: z.url().describe("URL of Flink's SQL Gateway."),
@@ -64,7 +65,7 @@ export const flink = z.strictObject({
     .number()
     .min(0.1)
     .max(24 * 366)
-    .default(72)
+    .default(limits.flinkCopiesHours)
     .describe(
       'How long batches are known, so that copies of them are told; at least the retention of the topics is wise.',
     ),
@@ -86,3 +87,14 @@ export type FlinkConfig = z.output<typeof flink>
 export function flinkDefaults(given: z.input<typeof flink>): FlinkConfig {
   return flink.parse(given)
 }
+
+/** How often rows become visible, s: as configured, or as a Flink without configuration is given its job. */
+export function checkpointSecondsOf({
+  flink: given,
+}: {
+  readonly flink?: FlinkConfig | undefined
+}): number {
+  return given?.checkpointSeconds ?? flinkDefaults(NOWHERE).checkpointSeconds
+}
+
+const NOWHERE = { gateway: 'http://localhost', rest: 'http://localhost' }

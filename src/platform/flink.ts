@@ -12,6 +12,7 @@ import type { FlinkConfig } from './flink-config.ts'
 import { javaKafkaProperties } from './java-kafka.ts'
 import { kafkaSettings } from './kafka.ts'
 import type { Project } from './project.ts'
+import { landingGroup } from './sights.ts'
 
 export interface FlinkPorts {
   readonly files: Files
@@ -80,7 +81,6 @@ function siteOf(project: Project, config: FlinkConfig): FlinkSite {
   }
 }
 
-/** The group names its offsets after the tables: two headwaters on one prefix do not meet. */
 function connectorOf(
   settings: KafkaSettings,
   config: FlinkConfig,
@@ -91,7 +91,7 @@ function connectorOf(
   return kafkaConnector({
     servers: (config.brokers ?? brokers).join(','),
     prefix,
-    group: `${prefix}-${namespace}`,
+    group: landingGroup(prefix, namespace),
     former: existing,
     properties: { ...javaKafkaProperties(settings), ...config.kafkaProperties },
   })

@@ -2,7 +2,7 @@
 import type { HeadwaterError } from '../base/errors.ts'
 import type { Admission } from '../collector/admit.ts'
 import type { Reading, TableReading } from '../collector/metrics.ts'
-import { claimOf, type Completeness, type Freshness } from '../engine/index.ts'
+import { claimOf, type Completeness, type Freshness, type TableClaim } from '../engine/index.ts'
 import type { Lake, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
 
@@ -19,23 +19,49 @@ export interface Embedded {
   readonly engineFailure: () => HeadwaterError | undefined
 }
 
-/** What snapshots say of how complete tables are (PROTOCOL.md §15). */
-export function completeReading(lake: Lake): TableReading {
+/** What is claimed of how complete tables are (PROTOCOL.md §15). */
+export function completeReading(claimOfTable: ClaimOf, lake: Lake): TableReading {
+  const shares = (): ReadonlyMap<string, number> =>
+    new Map(
+      [...lake.state.tables.keys()].flatMap((table) => {
+        const share = claimOfTable(table)?.share
+        return share === undefined ? [] : [[table, share]]
+      }),
+    )
   return {
     name: 'complete_share',
-    help: 'Share of the expected events of a table that landed, as its snapshot says.',
-    read: () => completeShares(lake),
+    help: 'Share of the expected events of a table that landed.',
+    read: shares,
   }
 }
 
-/** Share landed of what is expected, by table. */
-function completeShares({ state }: Lake): ReadonlyMap<string, number> {
-  const shares = new Map<string, number>()
-  for (const name of state.tables.keys()) {
-    const share = claimOf(state, name)?.share
-    if (share !== undefined) shares.set(name, share)
-  }
-  return shares
+/** What is claimed of a table now. */
+export type ClaimOf = (table: string) => TableClaim | undefined
+
+/** How fresh and complete the tables are, whichever engine writes them. */
+export function freshnessGauges(
+  freshness: Freshness,
+  active: () => number,
+  claimOfTable: ClaimOf,
+): Reading[] {
+  return [
+    {
+      name: 'freshness_p50_seconds',
+      help: 'Age of the oldest row of a commit when it became queryable, median of the latest.',
+      read: () => (freshness.quantile(0.5) ?? 0) / 1000,
+    },
+    {
+      name: 'freshness_p99_seconds',
+      help: 'The same, 99th percentile.',
+      read: () => (freshness.quantile(0.99) ?? 0) / 1000,
+    },
+    { name: 'active_boots', help: 'Boots heard of within the silence.', read: active },
+    {
+      name: 'valid_through_seconds',
+      help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
+      read: () => (claimOfTable('batches')?.validThrough ?? 0) / 1000,
+    },
+  ]
 }
 
 /** What an embedded platform tells of its log, engine and lake. */
@@ -60,26 +86,11 @@ export function embeddedGauges(options: Embedded): Reading[] {
       read: () => lake.state.offset,
     },
     ...lakeGauges(lake),
-    {
-      name: 'freshness_p50_seconds',
-      help: 'Age of the oldest row of a commit when it became queryable, median of the latest.',
-      read: () => (freshness.quantile(0.5) ?? 0) / 1000,
-    },
-    {
-      name: 'freshness_p99_seconds',
-      help: 'The same, 99th percentile.',
-      read: () => (freshness.quantile(0.99) ?? 0) / 1000,
-    },
-    {
-      name: 'active_boots',
-      help: 'Boots heard of within the silence.',
-      read: () => completeness.active,
-    },
-    {
-      name: 'valid_through_seconds',
-      help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
-      read: () => (claimOf(lake.state, 'batches')?.validThrough ?? 0) / 1000,
-    },
+    ...freshnessGauges(
+      freshness,
+      () => completeness.active,
+      (table) => claimOf(lake.state, table),
+    ),
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
 }

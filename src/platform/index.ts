@@ -1,9 +1,10 @@
 /** What the command line and embedding programs use of the platform. */
 export { type ClusterPlatform, startClusterPlatform } from './cluster.ts'
 export { type Config, type FullConfig, optionDocs, readConfig } from './config.ts'
-export { examine, type Finding } from './doctor.ts'
+export { examine } from './doctor.ts'
+export type { Finding } from './finding.ts'
 export { type Deployment, projectDeployment } from './flink.ts'
-export { type FlinkConfig, flinkDefaults } from './flink-config.ts'
+export { checkpointSecondsOf, type FlinkConfig, flinkDefaults } from './flink-config.ts'
 export { type DeclaredTopic, declaredTopics } from './kafka.ts'
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'

@@ -10,6 +10,7 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import {
+  claimOf,
   type CommitReport,
   Completeness,
   EpochQueue,
@@ -23,6 +24,7 @@ import { type Log, openFileLog } from '../log/index.ts'
 import { type CatalogDoor, openOwnCatalog } from './catalog.ts'
 import { declareTables } from './declare-tables.ts'
 import { openDoor, type Door } from './door.ts'
+import type { FlinkConfig } from './flink-config.ts'
 import { completeReading, embeddedGauges } from './gauges.ts'
 import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
@@ -36,6 +38,8 @@ export interface PlatformOptions {
   readonly random: Random
   /** All quarantine reasons in answers; open CORS. */
   readonly development: boolean
+  /** The Flink that runs beside a project, by its data folder, where the configuration names none. */
+  readonly localFlink?: (data: string) => Promise<FlinkConfig | undefined>
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
   /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */
@@ -104,7 +108,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
       catalog: catalog.value?.counts,
       engineFailure: () => runner.failure,
     }),
-    tables: [completeReading(lake)],
+    tables: [completeReading((table) => claimOf(lake.state, table), lake)],
   })
   if (!door.ok) {
     await catalog.value?.close()

@@ -33,7 +33,7 @@ test('a project that was never run: what to do first', async () => {
   expect(levels(findings)).toEqual({ project: 'warn', disk: 'ok', platform: 'warn', lake: 'ok' })
   const text = await headwater(place.folder, ['doctor'])
   expect(text.stdout).toMatch(
-    /warn {2}platform {2}no headwater answers at http:\S+\n\s+Start `headwater dev`/,
+    /warn {2}platform {3}no headwater answers at http:\S+\n\s+Start `headwater dev`/,
   )
 })
 

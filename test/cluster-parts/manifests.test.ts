@@ -27,7 +27,7 @@ interface Resource {
 }
 
 const folder = path.join(root, 'deploy')
-const options = { rate: 100_000, bytes: DEFAULT_LOAD.bytes, interval: 10 }
+const options = { rate: 100_000, bytes: DEFAULT_LOAD.bytes }
 let project: Project
 let files: ReadonlyMap<string, string>
 let resources: readonly Resource[]
@@ -195,6 +195,18 @@ describe('the compose file', () => {
       if (build === undefined) continue
       expect(existsSync(path.join(folder, build.context, build.dockerfile)), name).toBe(true)
     }
+  })
+})
+
+test('machines are reckoned for what is configured', () => {
+  const { flink, kafka } = project.config.cluster!
+  expect([flink!.copiesHours, kafka.retentionHours]).toEqual([
+    DEFAULT_LOAD.memoryHours,
+    DEFAULT_LOAD.retentionHours,
+  ])
+  const [deployment] = resources.filter(({ kind }) => kind === 'FlinkDeployment')
+  expect(deployment!.spec['flinkConfiguration']).toMatchObject({
+    'execution.checkpointing.interval': `${flink!.checkpointSeconds} s`,
   })
 })
 

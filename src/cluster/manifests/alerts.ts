@@ -12,8 +12,14 @@ export interface Alert {
   readonly runbook: string
 }
 
-export function alerts(prefix: string): readonly Alert[] {
-  return [...collectorAlerts(), ...kafkaAlerts(prefix), ...flinkAlerts(), ...lakeAlerts()]
+/** `prefix` is that of the topics, `intervalSeconds` the time between checkpoints. */
+export function alerts(prefix: string, intervalSeconds: number): readonly Alert[] {
+  return [
+    ...collectorAlerts(),
+    ...kafkaAlerts(prefix),
+    ...landingAlerts(Math.max(300, 10 * intervalSeconds)),
+    ...lakeAlerts(),
+  ]
 }
 
 function collectorAlerts(): Alert[] {
@@ -58,14 +64,6 @@ function kafkaAlerts(prefix: string): Alert[] {
   const topics = `topic=~"${prefix.replaceAll('.', String.raw`\\.`)}\\\\..*"`
   return [
     {
-      alert: 'LandingLags',
-      expr: `sum by (topic) (kafka_consumergroup_lag{${topics}}) / sum by (topic) (rate(kafka_topic_partition_current_offset{${topics}}[10m])) > 300`,
-      for: '10m',
-      severity: 'page',
-      summary: 'Records of {{ $labels.topic }} wait for more than five minutes before they land.',
-      runbook: 'lag',
-    },
-    {
       alert: 'BrokerDiskFills',
       expr: 'predict_linear(kubelet_volume_stats_available_bytes{persistentvolumeclaim=~"data-.*-kafka-.*"}[6h], 24 * 3600) < 0',
       for: '30m',
@@ -84,40 +82,73 @@ function kafkaAlerts(prefix: string): Alert[] {
   ]
 }
 
-function flinkAlerts(): Alert[] {
+/** By what the process that keeps the lake sees of Flink, Kafka and the tables. `lateSeconds` is more than commits may take. */
+function landingAlerts(lateSeconds: number): Alert[] {
   return [
     {
-      alert: 'NoJobs',
-      expr: 'absent(flink_jobmanager_numRunningJobs) or max(flink_jobmanager_numRunningJobs) == 0',
+      alert: 'LandingLags',
+      expr: `max by (table) (headwater_lag_seconds) > ${lateSeconds}`,
       for: '5m',
       severity: 'page',
-      summary: 'Flink runs no job: nothing lands.',
+      summary: `Records of {{ $labels.table }} wait for more than ${lateSeconds} s before they land.`,
+      runbook: 'lag',
+    },
+    {
+      alert: 'LagUnknown',
+      expr: 'absent(headwater_kafka_offsets_known) or max(headwater_kafka_offsets_known) == 0',
+      for: '10m',
+      severity: 'ticket',
+      summary:
+        'Nobody can tell how far the landing is behind: the lake’s process or the brokers do not answer.',
+      runbook: 'lag',
+    },
+    {
+      alert: 'NoJobs',
+      expr: 'absent(headwater_flink_job_running) or max(headwater_flink_job_running) == 0',
+      for: '5m',
+      severity: 'page',
+      summary: 'No job lands records, or none can be seen.',
       runbook: 'lost-checkpoint',
     },
     {
       alert: 'NoCheckpoints',
-      expr: 'increase(flink_jobmanager_job_numberOfCompletedCheckpoints[15m]) == 0',
+      expr: `max(headwater_flink_checkpoint_age_seconds) > ${lateSeconds}`,
       for: '5m',
       severity: 'page',
-      summary:
-        'The job {{ $labels.job_name }} has completed no checkpoint for 15 minutes: nothing of it is committed.',
+      summary: `No checkpoint has been completed for ${lateSeconds} s: nothing since is in a table.`,
       runbook: 'lag',
     },
     {
       alert: 'CheckpointsFail',
-      expr: 'increase(flink_jobmanager_job_numberOfFailedCheckpoints[30m]) > 3',
+      expr: 'max(delta(headwater_flink_checkpoints_failed[30m])) > 3',
       for: '5m',
       severity: 'ticket',
-      summary: 'Checkpoints of the job {{ $labels.job_name }} fail.',
+      summary: 'Checkpoints of the job fail.',
       runbook: 'lost-checkpoint',
     },
     {
       alert: 'JobRestarts',
-      expr: 'increase(flink_jobmanager_job_numRestarts[15m]) > 3',
+      expr: 'max(delta(headwater_flink_job_restarts[15m])) > 3',
       for: '1m',
       severity: 'page',
-      summary: 'The job {{ $labels.job_name }} fails again and again.',
+      summary: 'The job fails again and again.',
       runbook: 'poisoned-record',
+    },
+    {
+      alert: 'TablesStale',
+      expr: '(time() - max(headwater_newest_received_seconds{table="batches"})) > 900 and on() sum(rate(headwater_landed_events_total[15m])) > 0',
+      for: '5m',
+      severity: 'page',
+      summary: 'Events come, and the newest batch in the tables is older than 15 minutes.',
+      runbook: 'lag',
+    },
+    {
+      alert: 'EventsMissing',
+      expr: 'min(headwater_complete_share{table="batches"}) < 0.99',
+      for: '30m',
+      severity: 'ticket',
+      summary: 'More than 1 % of the events that devices numbered have not come.',
+      runbook: 'events-that-are-missing',
     },
   ]
 }
@@ -130,6 +161,14 @@ function lakeAlerts(): Alert[] {
       for: '10m',
       severity: 'page',
       summary: 'Events come, and the lake has no commit for 15 minutes.',
+      runbook: 'lag',
+    },
+    {
+      alert: 'TablesUnread',
+      expr: 'max(headwater_tables_readable) == 0',
+      for: '10m',
+      severity: 'ticket',
+      summary: 'What Flink has written cannot be read: freshness and completeness are not known.',
       runbook: 'lag',
     },
     {

@@ -11,7 +11,8 @@ export function headwaterDockerfile({ project, folder, httpPort, catalogPort }: 
 FROM node:24-bookworm AS build
 WORKDIR /app
 COPY . .
-RUN npm ci && npm prune --omit=dev
+# Not \`npm ci\`, which refuses a lockfile without the optional packages of every platform.
+RUN npm install --no-audit --no-fund && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production

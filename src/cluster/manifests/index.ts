@@ -25,7 +25,7 @@ export function manifestFiles(deployed: Deployed, command: string): ReadonlyMap<
     ['kubernetes/flink.yaml', yaml(...flinkManifests(deployed))],
     ['kubernetes/headwater.yaml', yaml(...headwaterManifests(deployed))],
     ['kubernetes/deploy.yaml', yaml(deployManifest(deployed))],
-    ['alerts.yaml', yaml(alertRules(prefixOf(deployed)))],
+    ['alerts.yaml', yaml(alertRules(deployed))],
   ])
 }
 
@@ -36,8 +36,9 @@ function prefixOf({ topics, name }: Deployed): string {
   return topics[0]?.name.split('.events.')[0] ?? name
 }
 
-function alertRules(prefix: string): Manifest {
-  const rules = alerts(prefix).map(({ alert, expr, for: time, severity, summary, runbook }) => ({
+function alertRules(deployed: Deployed): Manifest {
+  const all = alerts(prefixOf(deployed), deployed.plan.load.intervalSeconds)
+  const rules = all.map(({ alert, expr, for: time, severity, summary, runbook }) => ({
     alert: `Headwater${alert}`,
     expr,
     for: time,

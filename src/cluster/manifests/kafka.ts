@@ -54,7 +54,7 @@ export function kafkaManifests(deployed: Deployed): Manifest[] {
         },
         // Topics are the resources of topics.yaml.
         entityOperator: { topicOperator: {} },
-        // The lag of consumers, which the alerts look at.
+        // Copies of partitions, which the alerts look at.
         kafkaExporter: { topicRegex: '.*', groupRegex: '.*' },
       },
     },

@@ -15,14 +15,29 @@ export interface KnownBatch {
 }
 
 /** The batches of the ledger that completeness is reckoned from, in the order they were received. Throws HeadwaterError `query_failed`. */
-export async function recentEntries(lake: Lake): Promise<readonly LedgerEntry[]> {
+export function recentEntries(lake: Lake): Promise<readonly LedgerEntry[]> {
+  return entriesOf(lake, '')
+}
+
+/** Of these batches those that came at `since` (ms since 1970) or later; undefined where they are more than `most`. */
+export async function entriesSince(
+  lake: Lake,
+  since: number,
+  most: number,
+): Promise<readonly LedgerEntry[] | undefined> {
+  const wanted = `received_at >= make_timestamptz(${Math.floor(since) * 1000})`
+  const entries = await entriesOf(lake, `AND ${wanted}`, `LIMIT ${most + 1}`)
+  return entries.length > most ? undefined : entries
+}
+
+async function entriesOf(lake: Lake, and: string, limit = ''): Promise<LedgerEntry[]> {
   const rows = await ledgerRows(
     lake,
     `SELECT boot, seq, "first", "count", epoch_us(received_at), sent, booted, clock, rtt, epoch_us(event_to), types
      FROM batches
      WHERE types IS NOT NULL AND received_at >=
-       (SELECT max(received_at) FROM batches) - INTERVAL ${RECENT_MS} MILLISECONDS
-     ORDER BY received_at, seq`,
+       (SELECT max(received_at) FROM batches) - INTERVAL ${RECENT_MS} MILLISECONDS ${and}
+     ORDER BY received_at, seq ${limit}`,
   )
   return rows.map(([boot, seq, first, count, receivedAt, sent, booted, clock, rtt, to, types]) => {
     const received = Number(receivedAt) / 1000

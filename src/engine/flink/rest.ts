@@ -15,6 +15,8 @@ export interface Endpoint {
   readonly url: string
   /** Headers of every request, such as Authorization of a proxy in front. */
   readonly headers: Readonly<Record<string, string>>
+  /** Time for an answer; without it `flinkRequestMsMax`. */
+  readonly answerMsMax?: number
 }
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -35,7 +37,8 @@ export async function request(
 ): Promise<Result<JsonObject>> {
   const what = `${method} ${endpoint.url}${path}`
   const stop = new AbortController()
-  const cancel = ports.clock.after(limits.flinkRequestMsMax, () => stop.abort())
+  const { answerMsMax = limits.flinkRequestMsMax } = endpoint
+  const cancel = ports.clock.after(answerMsMax, () => stop.abort())
   try {
     const response = await ports.fetch(`${endpoint.url}${path}`, {
       method,
@@ -53,9 +56,7 @@ export async function request(
       ? failed(error('flink_unavailable', `${what} was answered ${response.status}.`))
       : failed(error('flink_refused', `${what}: ${reason}.`))
   } catch (cause) {
-    const why = stop.signal.aborted
-      ? `no answer in ${limits.flinkRequestMsMax} ms`
-      : messageOf(cause)
+    const why = stop.signal.aborted ? `no answer in ${answerMsMax} ms` : messageOf(cause)
     return failed(error('flink_unavailable', `${what}: ${why}.`, cause))
   } finally {
     cancel()
