@@ -15,6 +15,8 @@ export const FLINK_SETTINGS: Readonly<Record<string, string>> = {
   'heartbeat.interval': '1 s',
   'heartbeat.rpc-failure-threshold': '2',
   'heartbeat.timeout': '60 s',
+  // A TaskManager that has just begun takes its first tasks slowly; asked again too soon, a job restarts without end.
+  'pekko.ask.timeout': '60 s',
   'table.local-time-zone': 'UTC',
 }
 

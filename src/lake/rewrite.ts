@@ -3,6 +3,7 @@
  * commit point a replacement writes what an append does, or declines because the table has changed under it.
  */
 import { addedEntries, type Change, newSnapshotId, stageSnapshot, totals } from './append.ts'
+import { lastCheckpoint } from './checkpoints.ts'
 import type { DataFile } from './lake.ts'
 import type { ManifestEntry, ManifestFile } from './manifest.ts'
 import { mergeManifests } from './merge.ts'
@@ -254,6 +255,7 @@ export async function stageRewrite(
       ...prepared.summary,
       ...totals(parent, prepared.change),
       ...carriedSummary(parent?.summary ?? {}),
+      ...lastCheckpoint(metadata),
     },
   })
 }
