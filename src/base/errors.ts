@@ -186,6 +186,11 @@ export const ERRORS = {
 
   // lake
   commit_conflict: external(409, 'Another writer committed first.', 'It is retried by itself.'),
+  commit_repeated: user(
+    400,
+    'A Flink job commits a checkpoint that is in the table already.',
+    'Nothing: the job starts again from that checkpoint, and finds that it is there.',
+  ),
   commit_unknown: external(
     500,
     'It is not known whether the commit took place.',

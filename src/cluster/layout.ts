@@ -77,7 +77,13 @@ export function plannedProcesses(
   })
   const env = flinkEnvironment(folder, installation)
   const conf = ['--configDir', path.join(folder, 'conf')]
-  const small = ['-Xmx768m', '-XX:+UseSerialGC', ...flinkOptions(installation)]
+  // They start and plan, and are idle then: code that is compiled quickly is what counts.
+  const small = [
+    '-Xmx768m',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    ...flinkOptions(installation),
+  ]
   const jobManager: Program = {
     name: 'jobmanager',
     role: 'jobmanager',

@@ -58,6 +58,8 @@ export interface LakeOptions {
   readonly random: Random
   /** How long snapshots stay, where a table's properties do not say. */
   readonly history?: HistoryPolicy
+  /** Age of an object that no snapshot names before it is removed, ms; longer than any writer takes to commit what it has written. */
+  readonly orphanAgeMs?: number
   /** Opens beside the owner, for reading. */
   readonly readOnly?: boolean
   /** Absolute path of the data directory in whose log offsets count; without it nothing keeps two of them apart but the lock. */
@@ -218,7 +220,7 @@ class FileLake implements CatalogLake {
       history: options.history ?? HISTORY,
       garbage: this.#garbage,
       expiresTogether: 1,
-      removesOrphans: true,
+      orphanAgeMs: options.orphanAgeMs ?? limits.orphanAgeMs,
       newest: () => Promise.resolve(ok(undefined)),
       tables: () => this.#version.tables,
       otherTables: () => transactions.others(),

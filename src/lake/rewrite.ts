@@ -4,6 +4,7 @@
  */
 import { limits } from '../base/limits.ts'
 import { addedEntries, type Change, newSnapshotId, stageSnapshot, totals } from './append.ts'
+import { lastCheckpoint } from './checkpoints.ts'
 import type { DataFile } from './lake.ts'
 import type { ManifestEntry, ManifestFile } from './manifest.ts'
 import { cutByDay, mergeManifests } from './merge.ts'
@@ -309,6 +310,7 @@ export async function stageRewrite(
       ...prepared.summary,
       ...totals(parent, prepared.change),
       ...carriedSummary(parent?.summary ?? {}),
+      ...lastCheckpoint(metadata),
     },
   })
 }

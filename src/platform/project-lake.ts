@@ -1,5 +1,6 @@
 /** Opens a project's lake: its own catalog, or somebody else's. */
 import path from 'node:path'
+import { limits } from '../base/limits.ts'
 import type { Result } from '../base/result.ts'
 import {
   type CatalogLake,
@@ -32,8 +33,9 @@ export async function openConfiguredLake(
   if (catalog === undefined) {
     const history = historyPolicy(config)
     const { locations } = config.catalog
+    const orphanAgeMs = orphanAge(config)
     const options = { ...made.value, namespace, data, takeOver, readOnly, history, locations }
-    return openLake({ ...options, ...ports })
+    return openLake({ ...options, orphanAgeMs, ...ports })
   }
   const { fetch } = globalThis
   const ledger = 'batches'
@@ -48,6 +50,12 @@ export async function openConfiguredLake(
     readOnly,
     ...ports,
   })
+}
+
+/** A job of Flink that stands still has files to commit in its last checkpoint: they stay while its records stay in Kafka. */
+function orphanAge({ cluster }: FullConfig): number {
+  const kept = cluster === undefined ? 0 : cluster.kafka.retentionHours * 3_600_000
+  return kept + limits.orphanAgeMs
 }
 
 function historyPolicy({ history }: FullConfig): HistoryPolicy {

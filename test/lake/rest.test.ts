@@ -468,6 +468,28 @@ describe("headwater's own tables", () => {
     expect(await fieldsNow()).toEqual([...before, extra])
   })
 
+  test('have each checkpoint of a Flink job once, whoever is late', async () => {
+    const commit = async (id: number, job: string, checkpoint: number): Promise<Reply> => {
+      const summary = {
+        operation: 'append',
+        'flink.job-id': job,
+        'flink.operator-id': 'sink',
+        'flink.max-committed-checkpoint-id': String(checkpoint),
+      }
+      return post(`${own}/seen`, {
+        updates: toMain(emptySnapshot(await load('seen'), id, { summary })),
+      })
+    }
+    expect((await commit(901, 'a', 7)).status).toBe(200)
+    // Not 409, which its client would answer by making the same commit on top of the newest snapshot.
+    expect(failure(await commit(902, 'a', 7))).toEqual([400, 'BadRequestException'])
+    expect(failure(await commit(903, 'a', 6))).toEqual([400, 'BadRequestException'])
+    expect((await commit(904, 'b', 1)).status).toBe(200)
+    expect(failure(await commit(905, 'a', 7))).toEqual([400, 'BadRequestException'])
+    expect((await commit(906, 'a', 8)).status).toBe(200)
+    expect(failure(await commit(907, 'b', 1))).toEqual([400, 'BadRequestException'])
+  })
+
   test('keep their ledger', async () => {
     const metadata = await load('batches')
     const append = await post(`${own}/batches`, { updates: toMain(emptySnapshot(metadata, 1)) })

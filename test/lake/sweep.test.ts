@@ -82,6 +82,16 @@ test('an old object without a name goes; a young one and one in another folder s
   await lake.close()
 })
 
+test('an object stays for as long as somebody may still commit it', async () => {
+  const place = { ...somewhere(), orphanAgeMs: 3 * limits.orphanAgeMs }
+  const lake = await open(place)
+  await append(lake, SCHEMA, [await writeRows(lake, SCHEMA, DAY, ROWS)])
+  const waiting = old(place, 'data/event_day=2024-10-04/waiting.parquet')
+  expect(unwrap(await lake.upkeep.sweep()).objects).toBe(0)
+  expect(await exists(waiting)).toBe(true)
+  await lake.close()
+})
+
 test('what another engine names in its own form stays', async () => {
   const place = somewhere()
   let lake = await open(place)

@@ -25,6 +25,7 @@ export interface Place {
   readonly random: Random
   /** Absolute path of the lake's folder. */
   readonly root: string
+  readonly orphanAgeMs?: number
 }
 
 export function placeIn(folder: string, ports: Partial<Place> = {}): Place {

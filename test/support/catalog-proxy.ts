@@ -26,6 +26,8 @@ export interface CatalogProxy {
   readonly uri: string
   /** Commits that arrived at the catalog, in order. */
   readonly commits: readonly CatalogRequest[]
+  /** What the catalog said to them, whether or not its answer was lost. */
+  readonly answers: ReadonlyMap<CatalogRequest, number>
   /** Requests that never arrived. */
   readonly refusals: number
   /** Decides on every request; may wait. */
@@ -37,6 +39,7 @@ export interface CatalogProxy {
 
 export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
   const commits: CatalogRequest[] = []
+  const answers = new Map<CatalogRequest, number>()
   let refusals = 0
   const server = http.createServer((request, response) => {
     void handle(request, response).catch(() => response.destroy())
@@ -45,6 +48,7 @@ export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
   const proxy: CatalogProxy = {
     uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     commits,
+    answers,
     get refusals() {
       return refusals
     },
@@ -79,6 +83,7 @@ export async function startCatalogProxy(target: string): Promise<CatalogProxy> {
       ...(request.body === '' ? {} : { body: request.body }),
     })
     let text = await answer.text()
+    if (request.isCommit) answers.set(request, answer.status)
     if (fate !== 'pass') {
       if (fate.lost === 'closed') outgoing.destroy()
       else outgoing.writeHead(fate.lost).end('{"error":{"message":"lost"}}')

@@ -90,9 +90,15 @@ export function setupStatements(
   ]
 }
 
+/** Iceberg's client waits without end for a catalog that the network has cut off, and its job with it. */
+const PATIENCE: Readonly<Record<string, string>> = {
+  'rest.client.connection-timeout-ms': '10000',
+  'rest.client.socket-timeout-ms': '60000',
+}
+
 /** The properties of the lake's catalog, as Iceberg's sinks have them in a plan too. */
 export function catalogProperties({ uri, properties }: LakeCatalog): Record<string, string> {
-  return { ...properties, 'catalog-type': 'rest', uri }
+  return { ...PATIENCE, ...properties, 'catalog-type': 'rest', uri }
 }
 
 /** A record that cannot be read stops the job, which says where it is: nothing is skipped in silence. */

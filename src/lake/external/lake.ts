@@ -73,7 +73,7 @@ export class ExternalLake implements KeptLake {
       history: UNBROKEN,
       garbage: new Garbage(),
       expiresTogether: limits.expireSnapshotsMin,
-      removesOrphans: false,
+      orphanAgeMs: undefined,
       tables: () => this.#tables,
       otherTables: () => Promise.resolve(ok([])),
       newest: (name) => this.#inTurn(() => this.#reload(name)),

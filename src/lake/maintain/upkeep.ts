@@ -27,8 +27,8 @@ export interface Editor extends Ports {
   tables(): ReadonlyMap<string, Table>
   /** Snapshots and refs that are forgotten together, at least. */
   readonly expiresTogether: number
-  /** Whether objects that no table names are ours to find and remove. */
-  readonly removesOrphans: boolean
+  /** Age of an object that no table names before it is removed, ms; undefined: they are not ours to find and remove. */
+  readonly orphanAgeMs: number | undefined
   /** Tables of other engines, which may name objects of ours; fails when one cannot be read. */
   otherTables(): Promise<Result<readonly Table[]>>
   /** Looks at a table again, where others change it elsewhere: what a tag of theirs names must be known before anything is removed. */
@@ -123,13 +123,13 @@ export class LakeUpkeep implements Upkeep {
 
   async sweep(): Promise<Result<Swept>> {
     return this.#guarded(async () => {
-      const { storage, clock, garbage, removesOrphans } = this.#editor
-      if (!removesOrphans) return ok({ objects: 0, bytes: 0 })
+      const { storage, clock, garbage, orphanAgeMs } = this.#editor
+      if (orphanAgeMs === undefined) return ok({ objects: 0, bytes: 0 })
       const now = clock.wall()
       const others = await this.#editor.otherTables()
       if (!others.ok) return others
       return sweepTables([...this.#editor.tables().values()], others.value, storage, {
-        before: now - limits.orphanAgeMs,
+        before: now - orphanAgeMs,
         spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
       })
     })

@@ -5,6 +5,7 @@ import { failed } from '../../base/result.ts'
 import { type CatalogFile, type Identifier, tableAt, withEntry } from '../catalog-file.ts'
 import type { Metadata } from '../metadata.ts'
 import { type Requirement, unmet } from '../requirements.ts'
+import { repeatedCheckpoint } from '../checkpoints.ts'
 import type { Stage } from '../transactions.ts'
 import { applyUpdates, type Update } from '../updates.ts'
 import { refuseOwned, refuseTaken, type Service, unwrap } from './call.ts'
@@ -40,6 +41,8 @@ export async function commitTable(
   if (own && !updated.ok && updated.error.code === 'commit_conflict') service.lake.contended()
   const after = unwrap(updated)
   if (after === before) return catalog
+  const repeated = repeatedCheckpoint(before, after)
+  if (repeated !== undefined) throw error('commit_repeated', `${textOf(id)}: ${repeated}.`)
   await checkPlaces(service, catalog, id, before, after)
   if (own) {
     const reason = ownedProblem(before, after, id.name === service.ledger)

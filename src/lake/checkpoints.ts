@@ -1,0 +1,62 @@
+/**
+ * Which checkpoint of a Flink job a table has: Iceberg's sinks write it into the summary of each commit, and look for it there before they
+ * commit what a checkpoint held. They look once, so a commit that was on its way when its job died can come in between: the catalog looks
+ * again at the commit itself.
+ */
+import { currentSnapshot, type Id, type Metadata, type Snapshot } from './metadata.ts'
+
+const JOB = 'flink.job-id'
+const OPERATOR = 'flink.operator-id'
+const CHECKPOINT = 'flink.max-committed-checkpoint-id'
+
+/** A commit that would add what the table has from the same job and checkpoint, or a later one, in words; undefined where there is none. */
+export function repeatedCheckpoint(before: Metadata, after: Metadata): string | undefined {
+  const known = new Set(before.snapshots.map((each) => each['snapshot-id']))
+  for (const snapshot of after.snapshots) {
+    const { [JOB]: job, [OPERATOR]: operator, [CHECKPOINT]: checkpoint } = snapshot.summary
+    if (known.has(snapshot['snapshot-id']) || job === undefined || checkpoint === undefined) {
+      continue
+    }
+    // A rewrite repeats what the newest commit says of itself.
+    if (snapshot.summary['operation'] === 'replace') continue
+    const earlier = ancestors(after, snapshot['parent-snapshot-id']).find(
+      ({ summary }) =>
+        summary[JOB] === job && summary[OPERATOR] === operator && CHECKPOINT in summary,
+    )
+    const last = earlier?.summary[CHECKPOINT]
+    if (last !== undefined && Number(last) >= Number(checkpoint)) {
+      return `it has checkpoint ${last} of the job ${job}, so ${checkpoint} is not committed again`
+    }
+  }
+  return undefined
+}
+
+/**
+ * What a rewrite repeats in its own summary: the newest commit of a Flink job before it, which would not be found any more once its
+ * snapshot has expired.
+ */
+export function lastCheckpoint(metadata: Metadata): Readonly<Record<string, string>> {
+  const newest = ancestors(metadata, currentSnapshot(metadata)?.['snapshot-id']).find(
+    ({ summary }) => JOB in summary && CHECKPOINT in summary,
+  )
+  if (newest === undefined) return {}
+  return Object.fromEntries(
+    [JOB, OPERATOR, CHECKPOINT].flatMap((key) => {
+      const value = newest.summary[key]
+      return value === undefined ? [] : [[key, value] as const]
+    }),
+  )
+}
+
+/** A snapshot and those before it, as far as they are kept. */
+function ancestors({ snapshots }: Metadata, from: Id | undefined): Snapshot[] {
+  const byId = new Map(snapshots.map((each) => [each['snapshot-id'], each]))
+  const line = new Set<Snapshot>()
+  let each = from === undefined ? undefined : byId.get(from)
+  while (each !== undefined && !line.has(each)) {
+    line.add(each)
+    const parent = each['parent-snapshot-id']
+    each = parent === undefined ? undefined : byId.get(parent)
+  }
+  return [...line]
+}
