@@ -1,4 +1,4 @@
-/** The collector of cluster mode under load, as a process of its own: columnar chunks to the brokers of BENCH_BROKERS. */
+/** The collector of cluster mode under load, as a process of its own: columnar chunks to the brokers of BENCH_BROKERS, topics named after BENCH_PREFIX. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -13,7 +13,11 @@ import { answerCalls } from './serve.ts'
 const { types } = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
 const folder = mkdtempSync(path.join(os.tmpdir(), 'headwater-bench-'))
 const brokers = (process.env['BENCH_BROKERS'] ?? '').split(',')
-const kafka = { brokers, prefix: 'columns', compression: 'zstd' as const }
+const kafka = {
+  brokers,
+  prefix: process.env['BENCH_PREFIX'] ?? 'columns',
+  compression: 'zstd' as const,
+}
 const platform = await startClusterPlatform({
   project: benchProject(folder, types, { cluster: { collectorOnly: true, kafka } }),
   files: nodeFiles,

@@ -32,7 +32,7 @@ const bodySchema = z.object({
 const opened = await openKafka(
   {
     brokers: (process.env['BENCH_BROKERS'] ?? '').split(','),
-    prefix: 'rows',
+    prefix: process.env['BENCH_PREFIX'] ?? 'rows',
     clientId: 'bench',
     compression: 'zstd',
     lingerMs: 5,

@@ -1,10 +1,13 @@
-/** Makes the load: seeded batches of 50 believable events, as headwater bodies (PROTOCOL.md §2) and as row JSON. */
+/** Makes the load: seeded batches of believable events, as headwater bodies (PROTOCOL.md §2) and as row JSON. */
 import { below, seededRandom } from '../src/base/random.ts'
 import type { Random } from '../src/base/random.ts'
 import { eventTypes } from './types.ts'
 import type { BenchType } from './types.ts'
 
+/** Events of a batch, unless a plan says otherwise. */
 export const batchEvents = 50
+/** Time between the first and the last event of a batch, at most, ms. */
+const batchMs = 9000
 /** Batches that one start of a client sends in a run. */
 const batchesPerBoot = 20
 const bootedMs = 1_763_900_000_000
@@ -19,6 +22,8 @@ export interface LoadPlan {
   readonly bodies: number
   /** How many of the event types are in use. */
   readonly types: number
+  /** Events of a batch. */
+  readonly batch?: number
 }
 
 type Value = string | number | boolean
@@ -57,18 +62,24 @@ export function* bodies(plan: LoadPlan): Generator<string> {
   for (let body = 0; body < plan.bodies; body++) {
     // Round robin, so that two batches of a boot are never on the way at once.
     const seq = Math.floor(body / boots)
-    yield encode(batch(random, deck, devices[body % boots]!, seq))
+    yield encode(batch(random, deck, devices[body % boots]!, seq, plan.batch ?? batchEvents))
   }
 }
 
-function batch(random: Random, deck: readonly BenchType[], from: Device, seq: number): Batch {
+function batch(
+  random: Random,
+  deck: readonly BenchType[],
+  from: Device,
+  seq: number,
+  size: number,
+): Batch {
   const begin = 1000 + seq * 10_000
-  const events = Array.from({ length: batchEvents }, (_, index) => {
+  const events = Array.from({ length: size }, (_, index) => {
     const type = deck[below(random, deck.length)]!
-    const at = begin + index * 180 + below(random, 150)
+    const at = begin + Math.floor((index * batchMs) / size) + below(random, 150)
     return { type, at, values: values(random, type, from) }
   })
-  return { device: from, seq, first: seq * batchEvents, sent: begin + 9500, events }
+  return { device: from, seq, first: seq * size, sent: begin + 9500, events }
 }
 
 /** One header line and one line of columns per event type that occurs. */

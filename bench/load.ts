@@ -1,6 +1,6 @@
 /** The load generator, a process of its own: prepared bodies over raw keep-alive sockets, as fast as they are answered or at a rate. */
 import net from 'node:net'
-import { batchEvents, bodies, type Form } from './events.ts'
+import { bodies, type Form } from './events.ts'
 import type { Step } from './measure.ts'
 
 export interface LoadSetup {
@@ -11,6 +11,8 @@ export interface LoadSetup {
   readonly bodies: number
   readonly types: number
   readonly connections: number
+  /** Events of a batch. */
+  readonly batch: number
 }
 
 /** Sends the next `count` bodies, those prepared over and over as if other boots had sent them; with `perSecond` at that rate, whatever the answers do. */
@@ -78,7 +80,7 @@ async function run({ count, perSecond }: LoadGo): Promise<LoadDone> {
       if (status !== 200) failed++
       latencies.push(performance.now() - planned)
       const now = Date.now()
-      acknowledged.set(now, (acknowledged.get(now) ?? 0) + batchEvents)
+      acknowledged.set(now, (acknowledged.get(now) ?? 0) + setup.batch)
     }
     socket.end()
   }

@@ -27,6 +27,8 @@ export interface BenchSetup {
   readonly bodies: number
   readonly seed: number
   readonly epochMs: number
+  /** Events of a batch, 50 unless it is given. */
+  readonly batch?: number
 }
 
 /** What a stretch of load cost, with every event of it in a Parquet file at the end. */
@@ -48,21 +50,23 @@ export interface Cost {
 export class Bench {
   readonly #server: ChildProcess
   readonly #load: ChildProcess
+  readonly #batch: number
 
-  private constructor(server: ChildProcess, load: ChildProcess) {
+  private constructor(server: ChildProcess, load: ChildProcess, batch: number) {
     this.#server = server
     this.#load = load
+    this.#batch = batch
   }
 
   static async open(given: BenchSetup): Promise<Bench> {
-    const { contestant, declared, used, bodies, seed, epochMs } = given
+    const { contestant, declared, used, bodies, seed, epochMs, batch = batchEvents } = given
     const server = start(contestant.module, { types: declared, epochMs } satisfies ServerSetup)
     const { port } = await reply<{ port: number }>(server)
     const { path, form } = contestant
-    const setup: LoadSetup = { port, path, form, seed, bodies, types: used, connections: 64 }
+    const setup: LoadSetup = { port, path, form, seed, bodies, types: used, connections: 64, batch }
     const load = start('./load.ts', setup)
     await reply(load)
-    return new Bench(server, load)
+    return new Bench(server, load, batch)
   }
 
   /** Drives bodies and waits until they are all in files. */
@@ -72,7 +76,7 @@ export class Bench {
     const cpu = cpuOf(pid)
     this.#load.send(go)
     const done = await reply<LoadDone>(this.#load)
-    const events = done.sent * batchEvents
+    const events = done.sent * this.#batch
     if (done.failed > 0) throw new Error(`${done.failed} of ${done.sent} requests failed`)
     const after = await this.#committed(before.rows + events)
     const used = cpuOf(pid)

@@ -18,6 +18,7 @@ import { textTable } from './text-table.ts'
 interface DeployOptions {
   readonly project?: string
   readonly plan?: boolean
+  readonly withoutState?: boolean
   readonly json?: boolean
 }
 
@@ -28,6 +29,10 @@ export function deployCommand(): Command {
     )
     .option('-p, --project <folder>', 'project folder (default: the nearest one)')
     .option('-n, --plan', 'tell what would change, and change nothing')
+    .option(
+      '--without-state',
+      'start where the consumer group stands, and know no batches: copies of those sent before land again',
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -36,6 +41,7 @@ Examples:
   headwater deploy --plan
   headwater deploy
   headwater deploy --plan --json
+  headwater deploy --without-state --plan
 
 Flink is the one of cluster.flink in headwater.config.ts; where that is not there, the one that \`headwater cluster up\` started.
 Start the platform first: it makes topics and tables.`,
@@ -44,13 +50,23 @@ Start the platform first: it makes topics and tables.`,
       const project = orThrow(await loadProject(projectFolder(options.project), nodeFiles))
       const ports = { files: nodeFiles, clock: systemClock, fetch, onStep: stepsOf(options) }
       const deployment = orThrow(await projectDeployment(project, await flinkOf(project), ports))
-      const plan = orThrow(await deployment.deployer.plan())
+      const found = orThrow(await deployment.deployer.plan())
+      const plan = options.withoutState === true ? forgetting(found) : found
       tell(plan, deployment, options)
       if (options.plan === true || plan.action === 'none') return
       const { jobId, from } = orThrow(await deployment.deployer.roll(plan))
       if (options.json === true) process.stdout.write(`${JSON.stringify({ jobId, from })}\n`)
       else process.stdout.write(`The job ${jobId} runs.\n`)
     })
+}
+
+/** The plan for a job that is started anew, whatever the one before it left. */
+function forgetting(plan: DeployPlan): DeployPlan {
+  const changes = plan.changes.map((each): PartChange =>
+    each.change === 'added' ? each : { ...each, state: 'lost' },
+  )
+  const action = plan.action === 'start' ? 'start' : 'resume'
+  return { ...plan, action, from: undefined, changes }
 }
 
 /** The Flink of the configuration, or the local one. */
@@ -118,7 +134,7 @@ function actionWords({ action, job, from, before, bundle }: DeployPlan): string 
       const same = before?.fingerprint === bundle.fingerprint ? 'the same' : 'a new'
       const start =
         from === undefined
-          ? 'without a checkpoint, since there is none: rows of after the last commit may land twice'
+          ? 'without a checkpoint, where its group stands: rows of after the last commit may land twice'
           : `from ${from}`
       return `The job is started again with ${same} plan, ${start}.`
     }

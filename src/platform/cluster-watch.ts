@@ -3,7 +3,7 @@ import { limits } from '../base/limits.ts'
 import { ok, type Result } from '../base/result.ts'
 import type { Reading, TableReading } from '../collector/metrics.ts'
 import { Landings } from '../engine/index.ts'
-import type { JobHealth } from '../engine/flink/health.ts'
+import { isLanding, type JobHealth } from '../engine/flink/health.ts'
 import type { Lake } from '../lake/index.ts'
 import type { Lag } from '../log/kafka/index.ts'
 import type { FlinkConfig } from './flink-config.ts'
@@ -118,8 +118,8 @@ export class ClusterWatch {
       },
       {
         name: 'flink_job_running',
-        help: '1 while one job lands records, and runs.',
-        read: () => (this.#health?.live === 1 && this.#health.job?.state === 'RUNNING' ? 1 : 0),
+        help: '1 while one job lands records, with all of its tasks.',
+        read: () => (this.#health !== undefined && isLanding(this.#health) ? 1 : 0),
       },
       {
         name: 'flink_job_restarts',

@@ -64,6 +64,12 @@ export function jobFindings({ live, job }: JobHealth, wantedMs: number, now: num
     const remedy = 'See docs/cluster.md, “Poisoned record”, if it does not run soon.'
     return [{ subject, level: 'bad', found, remedy }]
   }
+  const { tasks, running } = job
+  if (running < tasks) {
+    const found = `${running} of ${tasks} tasks of the job ${id} run${because(job)}`
+    const remedy = 'It waits for slots: see whether its TaskManagers are there, and have enough.'
+    return [{ subject, level: 'bad', found, remedy }]
+  }
   const again = restarts === 0 ? '' : `; it began again ${restarts} times${because(job)}`
   const runs: Finding = { subject, level: 'ok', found: `the job ${id} runs${again}` }
   const ageMs = checkpointAgeMs(job, now)

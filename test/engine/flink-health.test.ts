@@ -1,10 +1,10 @@
-/** What is read out of answers of a JobManager 2.1.3, as they were recorded of a job that runs, that begins again and that was cancelled (stack frames and history are cut out). */
+/** What is read out of answers of a JobManager 2.1.3, as they were recorded of a job that runs, that begins again, that waits for a TaskManager (the list of jobs alone) and that was cancelled (stack frames and history are cut out). */
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { type JobHealth, jobHealth } from '../../src/engine/flink/health.ts'
+import { isLanding, type JobHealth, jobHealth } from '../../src/engine/flink/health.ts'
 import type { Endpoint } from '../../src/engine/flink/rest.ts'
 import { jobFindings, lagFinding } from '../../src/platform/doctor-cluster.ts'
 import { unwrap } from '../support/platform.ts'
@@ -14,7 +14,7 @@ type Recorded = Readonly<
 >
 const recorded = JSON.parse(
   readFileSync(new URL('jobmanager.json', import.meta.url), 'utf8'),
-) as Readonly<Record<'running' | 'restarting' | 'canceled', Recorded>>
+) as Readonly<Record<'running' | 'restarting' | 'waiting' | 'canceled', Recorded>>
 
 let answers: Recorded
 /** Whether it takes a request and never answers. */
@@ -77,6 +77,14 @@ describe('a job', () => {
       level: 'bad',
       found: expect.stringMatching(/is RESTARTING \(TaskManager with id taskmanager-1 is no/),
     })
+  })
+
+  test('that Flink says is running, while it waits for a TaskManager', async () => {
+    const waiting = await health('waiting')
+    expect(waiting.job).toMatchObject({ state: 'RUNNING', tasks: 17, running: 0 })
+    expect([isLanding(waiting), isLanding(await health('running'))]).toEqual([false, true])
+    const [finding] = jobFindings(waiting, 10_000, BEGAN)
+    expect(finding).toMatchObject({ level: 'bad', found: expect.stringMatching(/^0 of 17 tasks/) })
   })
 
   test('that was cancelled before it made a checkpoint', async () => {

@@ -9,6 +9,7 @@ import {
   objectsOf,
   request,
   type RestPorts,
+  textOf,
 } from './rest.ts'
 
 export interface JobHealth {
@@ -22,6 +23,9 @@ export interface JobHealth {
         readonly state: string
         /** Start, ms since 1970. */
         readonly started: number
+        /** Its tasks, and those of them that run: a job is `RUNNING` while it waits for slots, too. */
+        readonly tasks: number
+        readonly running: number
         /** How often it began again after a failure. */
         readonly restarts: number
         readonly checkpoints: CheckpointHealth
@@ -53,13 +57,16 @@ export async function jobHealth(
   ports: RestPorts,
 ): Promise<Result<JobHealth>> {
   const jobs = new JobManager(endpoint, ports)
-  const all = await jobs.jobs()
+  const all = await request(ports, endpoint, 'GET', '/jobs/overview')
   if (!all.ok) return all
-  const own = all.value.filter(({ name }) => name === jobName(namespace))
-  const live = own.filter(({ state }) => !ENDED.has(state))
+  const own = objectsOf(all.value['jobs'])
+    .filter(({ name }) => name === jobName(namespace))
+    .sort((a, b) => Number(b['start-time']) - Number(a['start-time']))
+  const live = own.filter(({ state }) => !ENDED.has(textOf(state)))
   const job = live[0] ?? own[0]
   if (job === undefined) return ok({ live: 0, job: undefined })
-  const { id, state, started } = job
+  const id = textOf(job['jid'])
+  const tasks = member(job, 'tasks')
   const answer = await request(ports, endpoint, 'GET', `/jobs/${id}/checkpoints`)
   if (!answer.ok) return answer
   const metrics = await request(ports, endpoint, 'GET', `/jobs/${id}/metrics?get=${RESTARTS}`)
@@ -71,8 +78,10 @@ export async function jobHealth(
     live: live.length,
     job: {
       id,
-      state,
-      started,
+      state: textOf(job['state']),
+      started: Number(job['start-time']),
+      tasks: Number(tasks['total'] ?? 0),
+      running: Number(tasks['running'] ?? 0),
       restarts: Number(restarts?.['value'] ?? 0),
       checkpoints: checkpointHealth(answer.value),
       failure: failure.value,
@@ -99,4 +108,9 @@ function checkpointHealth(answer: JsonObject): CheckpointHealth {
     failed: Number(counts['failed'] ?? 0),
     last,
   }
+}
+
+/** Whether one job lands records, with all of its tasks. */
+export function isLanding({ live, job }: JobHealth): boolean {
+  return live === 1 && job?.state === 'RUNNING' && job.running === job.tasks
 }
