@@ -58,23 +58,35 @@ const COLUMNS = [
   'visible_ms',
 ]
 
-/** The least of some runs, ms. */
+/** The median of some runs, ms. */
 export interface Cost {
   readonly wall: number
   readonly cpu: number
 }
 
+/** What one reader takes for one query of each writer's table. */
+export interface Read {
+  readonly reader: Reader
+  readonly query: string
+  readonly costs: Readonly<Record<Writer, Cost>>
+  /** Processor time of ours for that of theirs, median of pairs of runs that followed one another: the larger one, against the best of them. */
+  readonly ratio: number
+}
+
 export interface ReadReport {
   readonly rows: number
   readonly written: Readonly<Record<string, { readonly files: number; readonly bytes: number }>>
-  readonly reads: readonly (Cost & {
-    readonly reader: Reader
-    readonly query: string
-    readonly writer: Writer
-  })[]
+  readonly reads: readonly Read[]
 }
 
-export async function compareReads(rows: number, times: number): Promise<ReadReport> {
+/** Spark's own reads vary by more than they differ, and take seconds. */
+const SPARK_SHARE = 1 / 3
+
+export async function compareReads(
+  rows: number,
+  times: number,
+  asked: readonly Reader[],
+): Promise<ReadReport> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'headwater-read-'))
   const made = await makeDay(folder, rows)
   const platform = await openDay(folder)
@@ -94,13 +106,13 @@ export async function compareReads(rows: number, times: number): Promise<ReadRep
       )
       written[writer] = size as { files: number; bytes: number }
     }
-    const reads: (Cost & { reader: Reader; query: string; writer: Writer })[] = []
+    const reads: Read[] = []
     const readers = await readersOf(platform, python, spark)
     for (const query of Object.keys(QUERIES)) {
-      for (const [reader, run] of Object.entries(readers.all)) {
-        for (const cost of await interleaved(times, (table) => run(query, table))) {
-          reads.push({ reader: reader as Reader, query, ...cost })
-        }
+      for (const reader of asked) {
+        const rounds = reader === 'Spark' ? Math.ceil(times * SPARK_SHARE) : times
+        const compared = await interleaved(rounds, (table) => readers.all[reader](query, table))
+        reads.push({ reader, query, ...compared })
       }
     }
     readers.close()
@@ -146,25 +158,42 @@ async function readersOf(
   return { all, close: () => reader.close() }
 }
 
-/** The least of `times` rounds after one that warms up; in each round every writer's table once. All must answer the same. */
+/** Rounds after one that warms up; in each every writer's table once, every other round in reverse. All must answer the same. */
 async function interleaved(
   times: number,
   run: (table: string) => ReturnType<Run>,
-): Promise<(Cost & { readonly writer: Writer })[]> {
+): Promise<Pick<Read, 'costs' | 'ratio'>> {
   const writers = Object.keys(WRITERS) as Writer[]
-  const least = new Map(writers.map((writer) => [writer, { wall: Infinity, cpu: Infinity }]))
+  const rounds: Record<Writer, Cost>[] = []
   const values = new Set<number>()
   for (let round = 0; round <= times; round++) {
-    for (const writer of writers) {
+    const costs = new Map<Writer, Cost>()
+    for (const writer of round % 2 === 0 ? writers : writers.toReversed()) {
       const { wall, cpu, value } = await run(WRITERS[writer])
       values.add(value)
-      const best = least.get(writer)!
-      if (round === 0) continue
-      least.set(writer, { wall: Math.min(best.wall, wall), cpu: Math.min(best.cpu, cpu) })
+      costs.set(writer, { wall, cpu })
     }
+    if (round > 0) rounds.push(Object.fromEntries(costs) as Record<Writer, Cost>)
   }
   if (values.size !== 1) throw new Error(`the tables differ: ${[...values].join(' ')}`)
-  return writers.map((writer) => ({ writer, ...least.get(writer)! }))
+  const costOf = (writer: Writer): Cost => ({
+    wall: median(rounds.map((costs) => costs[writer].wall)),
+    cpu: median(rounds.map((costs) => costs[writer].cpu)),
+  })
+  const against = (writer: Writer): number =>
+    median(rounds.map((costs) => costs.headwater.cpu / costs[writer].cpu))
+  return {
+    costs: {
+      headwater: costOf('headwater'),
+      PyIceberg: costOf('PyIceberg'),
+      Spark: costOf('Spark'),
+    },
+    ratio: Math.max(against('PyIceberg'), against('Spark')),
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
 async function measured(

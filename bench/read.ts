@@ -1,18 +1,19 @@
 /** `npm run bench:read`: what it costs to read a day's table, against the same rows written by PyIceberg and by Spark. */
 import { parseArgs } from 'node:util'
-import { compareReads, type Cost, type ReadReport, type Writer, WRITERS } from './read-compare.ts'
+import { compareReads, type Reader, type ReadReport, type Writer, WRITERS } from './read-compare.ts'
 
 const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '2000000' },
-    times: { type: 'string', default: '5' },
+    times: { type: 'string', default: '15' },
+    reader: { type: 'string', multiple: true, default: ['DuckDB', 'PyIceberg', 'Spark'] },
     smoke: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
 
 const [rows, times] = values.smoke ? [20_000, 1] : [Number(values.rows), Number(values.times)]
-const report = await compareReads(rows, times)
+const report = await compareReads(rows, times, values.reader as Reader[])
 process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : text(report))
 
 function text({ rows: count, written, reads }: ReadReport): string {
@@ -26,19 +27,20 @@ function text({ rows: count, written, reads }: ReadReport): string {
   }
   const cells = [...writers.map((writer) => `${writer} cpu wall`), 'ours / best of theirs']
   lines.push(['reader', 'query', ...cells].map(pad).join(''))
-  const places = new Set(reads.map(({ reader, query }) => `${reader}|${query}`))
-  for (const place of [...places].toSorted()) {
-    const of = (writer: Writer): Cost =>
-      reads.find((each) => `${each.reader}|${each.query}` === place && each.writer === writer)!
-    const costs = writers.map((writer) => of(writer))
-    const best = Math.min(...costs.slice(1).map(({ cpu }) => cpu))
-    const ratio = (costs[0]!.cpu / best).toFixed(2)
-    const shown = costs.map(({ cpu, wall }) => `${cpu.toFixed(0)} ${wall.toFixed(0)} ms`)
-    lines.push([...place.split('|'), ...shown, ratio].map(pad).join(''))
+  for (const { reader, query, costs, ratio } of reads.toSorted(byReader)) {
+    const shown = writers.map((writer) => {
+      const { cpu, wall } = costs[writer]
+      return `${cpu.toFixed(1)} ${wall.toFixed(1)} ms`
+    })
+    lines.push([reader, query, ...shown, ratio.toFixed(2)].map(pad).join(''))
   }
   return `${lines.join('\n')}\n`
 }
 
 function pad(cell: string, column: number): string {
   return cell.padEnd(column < 2 ? 14 : 22)
+}
+
+function byReader(a: { readonly reader: Reader }, b: { readonly reader: Reader }): number {
+  return a.reader < b.reader ? -1 : a.reader > b.reader ? 1 : 0
 }

@@ -2,6 +2,8 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 
+export { size } from '../base/size.ts'
+
 const PLAIN = {
   top: '',
   'top-mid': '',
@@ -52,16 +54,4 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g
 /** `1234567` as `1,234,567`. */
 export function grouped(count: number): string {
   return count.toLocaleString('en-US', { maximumFractionDigits: 0 })
-}
-
-/** A size in bytes with a unit of 1000. */
-export function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  let value = bytes
-  let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
 }

@@ -1,4 +1,5 @@
 /** Chooses a table's cadence and file size from its rate, its freshness objective and its budget of files, and says why. Pure. */
+import { size } from '../base/size.ts'
 import { limits } from '../base/limits.ts'
 import type { Appended } from '../lake/lake.ts'
 import type { TableGoal } from './cadence.ts'
@@ -117,7 +118,7 @@ export function explain(table: string, plan: TablePlan, today: Today, driver?: s
         ? '.'
         : `; ${driver}, which has rows too, wants it sooner, and a commit writes all tables that have rows.`),
     `So a file of it is written every ${duration(cadenceSeconds)}: ${count(writtenPerDay)} a day.`,
-    `A day of ${bytesText(bytesPerDay)} is merged to files of ${bytesText(fileBytes)}.`,
+    `A day of ${size(bytesPerDay)} is merged to files of ${size(fileBytes)}.`,
     `Maintenance merges ${fanIn} files of like size while the day goes on, which keeps at most ${count(livePerDay)} files a day, ` +
       `${fits} the budget of ${count(goal.filesPerDay)}.`,
     todayText(today, goal),
@@ -128,7 +129,7 @@ function todayText({ files, bytes, small }: Today, { filesPerDay }: TableGoal): 
   if (files === 0) return 'It has no files of today.'
   const are = files === 1 ? 'file' : 'files'
   const smaller = small === 0 ? 'none' : count(small)
-  return `It has ${count(files)} ${are} of today with ${bytesText(bytes)}, of ${count(filesPerDay)} in the budget; ${smaller} of them could be merged.`
+  return `It has ${count(files)} ${are} of today with ${size(bytes)}, of ${count(filesPerDay)} in the budget; ${smaller} of them could be merged.`
 }
 
 function rateText(rowsPerSecond: number): string {
@@ -141,12 +142,6 @@ function duration(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
   if (seconds < 120) return `${number(seconds)} s`
   return seconds < 7200 ? `${number(seconds / 60)} min` : `${number(seconds / 3600)} h`
-}
-
-function bytesText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
-  return `${number(bytes / 1000 ** unit)} ${units[unit]}`
 }
 
 function number(value: number): string {

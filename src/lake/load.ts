@@ -2,7 +2,7 @@
 import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import type { Table } from './append.ts'
-import { decodeManifestList, type ManifestFile } from './manifest.ts'
+import { decoded, decodeManifestList, type ManifestFile } from './manifest.ts'
 import { currentSnapshot, parseMetadata } from './metadata.ts'
 import { nameOf, type Storage } from './storage.ts'
 
@@ -38,10 +38,10 @@ export async function readList(
   const bytes = await read(location, storage)
   if (!bytes.ok) return bytes
   try {
-    return ok(decodeManifestList(bytes.value))
+    return ok(decoded(location, bytes.value, decodeManifestList))
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    return failed(error('lake_invalid', `${location}: ${message}.`, cause))
+    if (cause instanceof HeadwaterError) return failed(cause)
+    throw cause
   }
 }
 

@@ -22,7 +22,7 @@ import type { Predicate } from './predicate.ts'
 import { decodeVector } from './puffin.ts'
 import { Planner, type ScanCounts, type ScanFile } from './scan.ts'
 import type { Storage } from './storage.ts'
-import type { Table } from './write-manifest.ts'
+import { inherited, type Table } from './write-manifest.ts'
 
 export interface Scan {
   /** Undefined: the table has no snapshot. */
@@ -106,7 +106,9 @@ export class TableReading {
   entries(manifest: ManifestFile): Promise<readonly ManifestEntry[]> {
     return this.#cache.get(manifest.path, async () => {
       const bytes = await this.#storage.read(manifest.path)
-      return decoded(manifest.path, bytes, decodeManifest).map((entry) => inherit(entry, manifest))
+      return decoded(manifest.path, bytes, decodeManifest).map((entry) =>
+        inherited(entry, manifest),
+      )
     })
   }
 
@@ -192,18 +194,5 @@ export class Readings {
     return [...tablesOf(version.catalog)]
       .filter(({ namespace }) => namespace !== this.#namespace)
       .map(({ namespace, name }) => `${namespace.replaceAll(LEVELS, '.')}.${name}`)
-  }
-}
-
-/** The entry with what it leaves to its manifest. */
-function inherit(entry: ManifestEntry, manifest: ManifestFile): ManifestEntry {
-  if (entry.sequence === null && entry.status === 0 && manifest.sequence !== 0) {
-    throw error('lake_invalid', `${manifest.path}: a file of an older commit has no number.`)
-  }
-  return {
-    ...entry,
-    snapshotId: entry.snapshotId ?? manifest.snapshotId,
-    sequence: entry.sequence ?? manifest.sequence,
-    fileSequence: entry.fileSequence ?? manifest.sequence,
   }
 }

@@ -2,7 +2,7 @@
 import { error, HeadwaterError } from '../base/errors.ts'
 import { failed, ok, type Result } from '../base/result.ts'
 import { collects } from './expire.ts'
-import { decodeManifestList, type ManifestFile } from './manifest.ts'
+import { decoded, decodeManifestList, type ManifestFile } from './manifest.ts'
 import { formsOf, isInside, plainForm } from './places.ts'
 import { folderOf, join, nameOf, type Storage, type StoredObject } from './storage.ts'
 import { readManifest, type Table } from './write-manifest.ts'
@@ -115,7 +115,7 @@ export async function objectsOf(
     const manifests = new Map<string, ManifestFile>()
     for (const { 'manifest-list': list } of table.metadata.snapshots) {
       named.add(list)
-      for (const manifest of decodeManifestList(await storage.read(list))) {
+      for (const manifest of decoded(list, await storage.read(list), decodeManifestList)) {
         manifests.set(manifest.path, manifest)
       }
     }

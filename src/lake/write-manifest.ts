@@ -130,18 +130,27 @@ export function daysOf({ partitions }: ManifestFile): readonly [number, number] 
   return typeof first === 'number' && typeof last === 'number' ? [first, last] : undefined
 }
 
-/** Live entries of a manifest as they are carried into another: existing, with the numbers that they inherited. */
+/** Live entries of a manifest as they are carried into another: existing, with the numbers that they inherited. Throws HeadwaterError `lake_invalid`. */
 export async function existingEntries(
   manifest: ManifestFile,
   storage: Storage,
 ): Promise<ManifestEntry[]> {
-  return (await readManifest(manifest, storage)).map((entry) => ({
+  const entries = await readManifest(manifest, storage)
+  return entries.map((entry) => ({ ...inherited(entry, manifest), status: 0 }))
+}
+
+/** The entry with what it leaves to its manifest. Throws HeadwaterError `lake_invalid` where it must have a number of its own. */
+export function inherited(entry: ManifestEntry, manifest: ManifestFile): ManifestEntry {
+  // Tables of format version 1 have no numbers: zero.
+  if (entry.sequence === null && entry.status === 0 && manifest.sequence !== 0) {
+    throw error('lake_invalid', `${manifest.path}: a file of an older commit has no number.`)
+  }
+  return {
     ...entry,
-    status: 0,
     snapshotId: entry.snapshotId ?? manifest.snapshotId,
     sequence: entry.sequence ?? manifest.sequence,
     fileSequence: entry.fileSequence ?? manifest.sequence,
-  }))
+  }
 }
 
 /** Entries of a manifest that are not deleted. Throws HeadwaterError `lake_invalid`. */

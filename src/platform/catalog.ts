@@ -13,6 +13,7 @@ import {
   type RestCatalogServer,
   type RestCounts,
 } from '../lake/index.ts'
+import { httpUrl } from './address.ts'
 import type { Project } from './project.ts'
 
 interface CatalogDoorOptions {
@@ -57,7 +58,7 @@ async function openCatalogDoor(options: CatalogDoorOptions): Promise<Result<Cata
   try {
     const { port } = await listen(server, catalog, http.port)
     const host = catalog.host.includes(':') ? `[${catalog.host}]` : catalog.host
-    const url = `http://${host}:${port}/iceberg`
+    const url = `${httpUrl(host, port)}/iceberg`
     return ok({ url, counts: server.counts, close: () => server.close() })
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)

@@ -1,7 +1,9 @@
 /** Examines a project and what runs of it: what is well, what needs looking after, and what to do about it. */
+import { size } from '../base/size.ts'
 import { limits } from '../base/limits.ts'
 import { claimOf, ledgerClaims } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
+import { httpUrl } from './address.ts'
 import { loadConfig, loadProject, type Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 import type { Ports } from './storage.ts'
@@ -54,7 +56,7 @@ async function room(data: string, { files, freeBytes }: DoctorPorts): Promise<Fi
     return { subject: 'disk', level: 'ok', found: `${data} is made when the platform starts` }
   }
   const free = await freeBytes(data)
-  const found = `${gigabytes(free)} free for ${data}`
+  const found = `${size(free)} free for ${data}`
   if (free >= limits.diskFreeBytesMin) return { subject: 'disk', level: 'ok', found }
   const remedy = 'Make room: without any, events are refused with 503 until there is some.'
   return { subject: 'disk', level: 'warn', found, remedy }
@@ -83,8 +85,8 @@ async function platformMetrics(
 }
 
 function urlOf({ host, port }: FullConfig['http']): string {
-  const reached = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host]
-  return `http://${reached ?? (host.includes(':') ? `[${host}]` : host)}:${port}`
+  const reached = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host]
+  return httpUrl(reached ?? host, port)
 }
 
 function silent({ http }: FullConfig): Finding {
@@ -117,11 +119,11 @@ function living(metrics: ReadonlyMap<string, number>, config: FullConfig): Findi
   const behind = Math.max(0, value('log_offset') - value('lake_offset'))
   const log: Finding =
     value('engine_failing') === 0
-      ? { subject: 'log', level: 'ok', found: `${megabytes(behind)} not yet in the lake` }
+      ? { subject: 'log', level: 'ok', found: `${size(behind)} not yet in the lake` }
       : {
           subject: 'log',
           level: 'bad',
-          found: `the lake refuses commits; ${megabytes(behind)} wait in the log`,
+          found: `the lake refuses commits; ${size(behind)} wait in the log`,
           remedy: 'See what the platform prints: it commits as soon as the lake takes it.',
         }
   const remedy =
@@ -135,7 +137,7 @@ function handedOn(
   value: (name: string) => number,
   cluster: NonNullable<FullConfig['cluster']>,
 ): Finding[] {
-  const waiting = megabytes(value('broker_waiting_bytes'))
+  const waiting = size(value('broker_waiting_bytes'))
   const log: Finding =
     value('broker_available') === 1
       ? { subject: 'log', level: 'ok', found: `${waiting} wait for the brokers` }
@@ -191,7 +193,7 @@ async function landed(
     {
       subject,
       level: 'ok',
-      found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${megabytes(sum('bytes'))}; newest commit ${spell(now - newest)} ago`,
+      found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${size(sum('bytes'))}; newest commit ${spell(now - newest)} ago`,
     },
   ]
   const claims = cluster === undefined ? undefined : await ledgerClaims(lake, engine.completeness)
@@ -211,11 +213,3 @@ async function landed(
 }
 
 const COMPLETE_SHARE = 0.999
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
-}

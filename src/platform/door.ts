@@ -13,6 +13,7 @@ import { keysOf } from '../collector/keys.ts'
 import { createMetrics, DoorCounts, type Reading, type TableReading } from '../collector/metrics.ts'
 import type { MaintenanceCounts } from '../lake/index.ts'
 import type { SinkCounts } from '../log/records.ts'
+import { httpUrl } from './address.ts'
 import type { Project } from './project.ts'
 
 export interface DoorOptions {
@@ -59,7 +60,7 @@ export async function openDoor(options: DoorOptions): Promise<Result<Door>> {
   })
   try {
     const { port } = await collector.listen(http.port, http.host)
-    return ok({ url: `http://${http.host}:${port}`, close: () => collector.close() })
+    return ok({ url: httpUrl(http.host, port), close: () => collector.close() })
   } catch (cause) {
     return failed(listenFailure(cause, http))
   }

@@ -93,7 +93,7 @@ test('a disk that is nearly full', async () => {
   expect(findings[1]).toMatchObject({
     subject: 'disk',
     level: 'warn',
-    found: expect.stringMatching(/^0\.0 GB free/),
+    found: expect.stringMatching(/^1\.0 MB free/),
   })
 })
 

@@ -86,9 +86,9 @@ test('sentences give the figures and what they follow from', () => {
     'searched gets 3 rows a minute (over the last 10 min).',
     'Its rows are to be queryable within 60 s; played, which has rows too, wants it sooner, and a commit writes all tables that have rows.',
     'So a file of it is written every 20 s: 4,320 a day.',
-    'A day of 1.7 MB is merged to files of 134 MB.',
+    'A day of 1.7 MB is merged to files of 134.2 MB.',
     'Maintenance merges 33 files of like size while the day goes on, which keeps at most 97 files a day, within the budget of 200.',
-    'It has 2,160 files of today with 864 kB, of 200 in the budget; 2,160 of them could be merged.',
+    'It has 2,160 files of today with 864.0 kB, of 200 in the budget; 2,160 of them could be merged.',
   ])
   const none = { seconds: 3600, rowsPerSecond: 0, bytesPerSecond: 0, filesPerSecond: 0 }
   expect(

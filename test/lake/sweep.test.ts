@@ -1,5 +1,5 @@
 /** What is removed from a table's folder: only what nothing names in any form, only when everything could be read. */
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -126,6 +126,48 @@ test('what another engine names in its own form stays', async () => {
   expect(await exists(orphan)).toBe(false)
   expect(await exists(named.path)).toBe(true)
   expect(await exists(spaced)).toBe(true)
+  await lake.close()
+})
+
+test('nothing goes while a manifest list cannot be read, and the failure names it', async () => {
+  const place = somewhere()
+  const lake = await open(place)
+  await append(lake, SCHEMA, [await writeRows(lake, SCHEMA, DAY, ROWS)])
+  const orphan = old(place, 'data/orphan.parquet')
+  const metadata = path.join(place.root, 'headwater/seen/metadata')
+  const [list] = readdirSync(metadata).filter((name) => name.startsWith('snap-'))
+  writeFileSync(path.join(metadata, list!), 'no Avro')
+  const swept = await lake.upkeep.sweep()
+  expect(swept).toMatchObject({ ok: false, error: { code: 'lake_invalid' } })
+  expect(swept.ok ? '' : swept.error.detail).toContain(list)
+  expect(await exists(orphan)).toBe(true)
+  await lake.close()
+})
+
+test('an entry that says it is an old one, and has no number, is carried nowhere', async () => {
+  const place = somewhere()
+  let lake = await open(place)
+  await append(lake, SCHEMA, [await writeRows(lake, SCHEMA, DAY, ROWS)])
+  await lake.close()
+  await commitForeign(place, 'seen', async (table, ports) => {
+    const snapshotId = newSnapshotId(ports.random)
+    const entries = await existingEntries(table.manifests[0]!, ports.storage)
+    const kind = { specId: ownSpec(table.metadata), snapshotId, content: 0 } as const
+    const without = entries.map((entry) => ({ ...entry, sequence: null, fileSequence: null }))
+    const written = await writeManifest(table, without, kind, ports)
+    return stageSnapshot(table.metadata, [written], ports, {
+      snapshotId,
+      now: systemClock.wall(),
+      summary: { operation: 'replace' },
+    })
+  })
+  lake = await open(place)
+  const { manifests } = await lake.upkeep.survey('seen')
+  const merging = lake.upkeep.mergeManifests(
+    'seen',
+    manifests.map((each) => each.path),
+  )
+  expect(await merging).toMatchObject({ ok: false, error: { code: 'lake_invalid' } })
   await lake.close()
 })
 

@@ -523,3 +523,19 @@ describe('events that do not fit', () => {
     expect(row).toEqual({ n: 10_000, apps: 10_000, extras: 10_000 })
   })
 })
+
+test('an IPv6 address is one that a client can use', async () => {
+  const { folder: other, remove: clear } = temporaryFolder('ipv6')
+  const on = await start(
+    projectOf(other, specs, {
+      config: { http: { port: 0, host: '::1' }, catalog: { port: 0, host: '::1' } },
+    }),
+  )
+  try {
+    expect((await fetch(`${on.url}/healthz`)).status).toBe(200)
+    expect((await fetch(`${on.catalogUrl}/v1/config`)).status).toBe(200)
+  } finally {
+    await on.close()
+    clear()
+  }
+})
