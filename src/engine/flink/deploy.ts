@@ -235,8 +235,8 @@ export class Deployer {
     this.#ports.onStep(`waiting for checkpoints of the job ${jobId}`)
     const healthy = await poll(this.#ports.clock, healthyMs, async () => {
       const state = await this.#healthOf(jobId)
-      // A JobManager that is away for a moment says nothing about the job.
-      return !state.ok && state.error.code === 'flink_unavailable' ? ok(undefined) : state
+      // A JobManager that is away for a moment, or fails on a job that it is still starting, says nothing about the job.
+      return state.ok ? state : ok(undefined)
     })
     if (healthy.ok && healthy.value === 'RUNNING') return undefined
     if (!healthy.ok) return healthy.error
