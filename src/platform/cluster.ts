@@ -128,7 +128,7 @@ function clusterGauges({ sink, topics }: OpenedKafka, shore: Shore | undefined):
       help: 'Ways in which topics differ from what is declared, as of the start.',
       read: () => topics.differences.length,
     },
-    ...(shore === undefined ? [] : lakeGauges(shore.lake)),
+    ...(shore === undefined ? [] : lakeGauges(() => shore.lake)),
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
 }

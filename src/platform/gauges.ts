@@ -8,23 +8,31 @@ import type { Log } from '../log/index.ts'
 
 /** The parts of a platform that is one process. */
 export interface Embedded {
-  readonly admission: Admission
-  readonly completeness: Completeness
-  readonly freshness: Freshness
   readonly log: Log
-  readonly lake: Lake
-  /** What the REST catalog counts, where there is one. */
-  readonly catalog: RestCounts | undefined
+  readonly freshness: Freshness
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
+  /** What the REST catalog counts, where there is one. */
+  readonly catalog: RestCounts | undefined
+  /** What lands rows; undefined while the lake is not there yet. */
+  readonly behind: () => Behind | undefined
+}
+
+export interface Behind {
+  readonly admission: Admission
+  readonly completeness: Completeness
+  readonly lake: Lake
 }
 
 /** What snapshots say of how complete tables are (PROTOCOL.md §15). */
-export function completeReading(lake: Lake): TableReading {
+export function completeReading(lake: () => Lake | undefined): TableReading {
   return {
     name: 'complete_share',
     help: 'Share of the expected events of a table that landed, as its snapshot says.',
-    read: () => completeShares(lake),
+    read: () => {
+      const now = lake()
+      return now === undefined ? new Map() : completeShares(now)
+    },
   }
 }
 
@@ -40,14 +48,18 @@ function completeShares({ state }: Lake): ReadonlyMap<string, number> {
 
 /** What an embedded platform tells of its log, engine and lake. */
 export function embeddedGauges(options: Embedded): Reading[] {
-  const { admission, completeness, freshness, log, lake, catalog, engineFailure } = options
+  const { log, freshness, catalog, engineFailure, behind } = options
   return [
     {
       name: 'engine_failing',
       help: '1 while the lake refuses commits; the log keeps what is taken.',
       read: () => (engineFailure() === undefined ? 0 : 1),
     },
-    { name: 'boots', help: 'Boots remembered for duplicates.', read: () => admission.boots },
+    {
+      name: 'boots',
+      help: 'Boots remembered for duplicates.',
+      read: () => behind()?.admission.boots ?? 0,
+    },
     { name: 'log_bytes', help: 'Bytes of the log on disk.', read: () => log.bytes },
     {
       name: 'log_offset',
@@ -57,9 +69,10 @@ export function embeddedGauges(options: Embedded): Reading[] {
     {
       name: 'lake_offset',
       help: 'Log offset that the lake covers.',
-      read: () => lake.state.offset,
+      // What the log keeps is all that is known while there is no lake.
+      read: () => behind()?.lake.state.offset ?? log.durableEnd - log.bytes,
     },
-    ...lakeGauges(lake),
+    ...lakeGauges(() => behind()?.lake),
     {
       name: 'freshness_p50_seconds',
       help: 'Age of the oldest row of a commit when it became queryable, median of the latest.',
@@ -73,12 +86,12 @@ export function embeddedGauges(options: Embedded): Reading[] {
     {
       name: 'active_boots',
       help: 'Boots heard of within the silence.',
-      read: () => completeness.active,
+      read: () => behind()?.completeness.active ?? 0,
     },
     {
       name: 'valid_through_seconds',
       help: 'Event time, in seconds since 1970, before which the tables are complete to the objective.',
-      read: () => (claimOf(lake.state, 'batches')?.validThrough ?? 0) / 1000,
+      read: () => validThroughMs(behind()?.lake) / 1000,
     },
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
@@ -111,12 +124,16 @@ export function catalogGauges(counts: RestCounts): Reading[] {
   ]
 }
 
-/** What is in the lake. */
-export function lakeGauges(lake: Lake): Reading[] {
+function validThroughMs(lake: Lake | undefined): number {
+  return (lake === undefined ? undefined : claimOf(lake.state, 'batches')?.validThrough) ?? 0
+}
+
+/** What is in the lake; nothing while it is not there. */
+export function lakeGauges(lake: () => Lake | undefined): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
-    [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
+    [...(lake()?.state.tables.values() ?? [])].reduce((sum, table) => sum + table[pick], 0)
   return [
-    { name: 'lake_version', help: 'Commits of the lake.', read: () => lake.state.version },
+    { name: 'lake_version', help: 'Commits of the lake.', read: () => lake()?.state.version ?? 0 },
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },
