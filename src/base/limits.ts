@@ -284,6 +284,14 @@ export const limits = {
   /** A longer Retry-After is not waited for: the caller tries again later. */
   catalogRetryAfterMsMax: 30_000,
   catalogAnswerBytesMax: 256 * MiB,
+  /** How long a start waits for the catalog before it takes events without it, and how often it looks for it then. */
+  catalogPatienceMs: 3000,
+  catalogAwayMsMin: 1000,
+  catalogAwayMsMax: 60_000,
+  /** Bytes that the log may keep for a catalog that is away; then devices are told to come later. */
+  catalogAwayLogBytesMax: 32 * 1024 * MiB,
+  /** Bytes of the log that are landed while events have to wait for it, at most. */
+  catalogBackBytesMax: 4 * MiB,
   catalogPagesMax: 1000,
   /** Requests at once. */
   catalogRequestsMax: 8,

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
+import type { Result } from '../base/result.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
 import {
@@ -11,7 +12,10 @@ import {
   loadProject,
   type Platform,
   type Project,
+  type PatientPlatform,
+  type PlatformOptions,
   startClusterPlatform,
+  startPatientPlatform,
   startPlatform,
   writeLock,
 } from '../platform/index.ts'
@@ -63,8 +67,7 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
     localFlink,
     onCommit: (report: CommitSeen) => watch?.committed(report),
   }
-  const start = project.config.cluster === undefined ? startPlatform : startClusterPlatform
-  const platform = orThrow<Platform | ClusterPlatform>(await start(options))
+  const platform = orThrow<Started>(await starterOf(project)(options))
   const program = script === undefined ? undefined : runBeside(script, platform, project)
   watch = new Watch({
     platform,
@@ -80,6 +83,13 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
   await program?.stop()
   await platform.close()
   watch.stop()
+}
+
+type Started = Platform | ClusterPlatform | PatientPlatform
+
+function starterOf({ config }: Project): (options: PlatformOptions) => Promise<Result<Started>> {
+  if (config.cluster !== undefined) return startClusterPlatform
+  return config.lake.catalog === undefined ? startPlatform : startPatientPlatform
 }
 
 /** Absolute path of the program to run. Throws HeadwaterError `program_missing`. */
@@ -130,7 +140,7 @@ function programNotice(
 
 /** What topics differ in, where records go to some. */
 function topicNotice(
-  platform: Platform | ClusterPlatform,
+  platform: Started,
 ): { readonly text: string; readonly bad: boolean } | undefined {
   const differences = 'topics' in platform ? platform.topics.differences : []
   return differences.length === 0 ? undefined : { text: differences.join('; '), bad: true }

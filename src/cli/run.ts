@@ -7,10 +7,12 @@ import { systemRandom } from '../base/random.ts'
 import {
   type ClusterPlatform,
   loadProject,
+  type PatientPlatform,
   type Platform,
   type PlatformOptions,
   type Project,
   startClusterPlatform,
+  startPatientPlatform,
   startPlatform,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
@@ -29,7 +31,11 @@ export function runCommand(): Command {
       }
       const { config } = project
       const platform =
-        config.cluster === undefined ? await embedded(project) : await clustered(project)
+        config.cluster !== undefined
+          ? await clustered(project)
+          : config.lake.catalog !== undefined
+            ? await patient(project)
+            : await embedded(project)
       const signal = await stopSignal()
       line({ level: 'info', event: 'draining', signal })
       await platform.close()
@@ -43,6 +49,12 @@ async function embedded(project: Project): Promise<Platform> {
   const platform = orThrow(await startPlatform({ project, ...PORTS, ...reports() }))
   const { url, catalogUrl: catalog, replayed } = platform
   line({ level: 'info', event: 'ready', url, catalog, replayed })
+  return platform
+}
+
+async function patient(project: Project): Promise<PatientPlatform> {
+  const platform = orThrow(await startPatientPlatform({ project, ...PORTS, ...reports() }))
+  line({ level: 'info', event: 'ready', url: platform.url })
   return platform
 }
 

@@ -157,7 +157,10 @@ export class ClusterWatch {
       return new Map(lag.ok ? [...lag.value].map(([table, each]) => [table, pick(each)]) : [])
     }
     return [
-      completeReading((table) => landings.claims.get(table), this.#options.lake),
+      completeReading(
+        () => this.#options.lake,
+        (table) => landings.claims.get(table),
+      ),
       {
         name: 'lag_records',
         help: 'Records of the topic of a table that have not landed.',

@@ -134,7 +134,7 @@ function clusterGauges({ sink, topics }: OpenedKafka, shore: Shore | undefined):
       help: 'Ways in which topics differ from what is declared, as of the start.',
       read: () => topics.differences.length,
     },
-    ...(shore === undefined ? [] : [...lakeGauges(shore.lake), ...shore.watch.gauges]),
+    ...(shore === undefined ? [] : [...lakeGauges(() => shore.lake), ...shore.watch.gauges]),
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
 }

@@ -8,22 +8,41 @@ import type { Log } from '../log/index.ts'
 
 /** The parts of a platform that is one process. */
 export interface Embedded {
-  readonly admission: Admission
-  readonly completeness: Completeness
-  readonly freshness: Freshness
   readonly log: Log
-  readonly lake: Lake
-  /** What the REST catalog counts, where there is one. */
-  readonly catalog: RestCounts | undefined
+  readonly freshness: Freshness
   /** Why the engine cannot commit, while it cannot. */
   readonly engineFailure: () => HeadwaterError | undefined
+  /** What the REST catalog counts, where there is one. */
+  readonly catalog: RestCounts | undefined
+  /** What lands rows; undefined while the lake is not there yet. */
+  readonly behind: () => Behind | undefined
 }
 
-/** What is claimed of how complete tables are (PROTOCOL.md §15). */
-export function completeReading(claimOfTable: ClaimOf, lake: Lake): TableReading {
+export interface Behind {
+  readonly admission: Admission
+  readonly completeness: Completeness
+  readonly lake: Lake
+}
+
+/** What is claimed of a table now. */
+export type ClaimOf = (table: string) => TableClaim | undefined
+
+/** What the snapshots of a lake claim; nothing while it is not there. */
+function claimsIn(lake: () => Lake | undefined): ClaimOf {
+  return (table) => {
+    const now = lake()
+    return now && claimOf(now.state, table)
+  }
+}
+
+/** What is claimed of how complete tables are (PROTOCOL.md §15); by their snapshots, unless another says. */
+export function completeReading(
+  lake: () => Lake | undefined,
+  claimOfTable: ClaimOf = claimsIn(lake),
+): TableReading {
   const shares = (): ReadonlyMap<string, number> =>
     new Map(
-      [...lake.state.tables.keys()].flatMap((table) => {
+      [...(lake()?.state.tables.keys() ?? [])].flatMap((table) => {
         const share = claimOfTable(table)?.share
         return share === undefined ? [] : [[table, share]]
       }),
@@ -34,9 +53,6 @@ export function completeReading(claimOfTable: ClaimOf, lake: Lake): TableReading
     read: shares,
   }
 }
-
-/** What is claimed of a table now. */
-export type ClaimOf = (table: string) => TableClaim | undefined
 
 /** How fresh and complete the tables are, whichever engine writes them. */
 export function freshnessGauges(
@@ -66,14 +82,18 @@ export function freshnessGauges(
 
 /** What an embedded platform tells of its log, engine and lake. */
 export function embeddedGauges(options: Embedded): Reading[] {
-  const { admission, completeness, freshness, log, lake, catalog, engineFailure } = options
+  const { log, freshness, catalog, engineFailure, behind } = options
   return [
     {
       name: 'engine_failing',
       help: '1 while the lake refuses commits; the log keeps what is taken.',
       read: () => (engineFailure() === undefined ? 0 : 1),
     },
-    { name: 'boots', help: 'Boots remembered for duplicates.', read: () => admission.boots },
+    {
+      name: 'boots',
+      help: 'Boots remembered for duplicates.',
+      read: () => behind()?.admission.boots ?? 0,
+    },
     { name: 'log_bytes', help: 'Bytes of the log on disk.', read: () => log.bytes },
     {
       name: 'log_offset',
@@ -83,13 +103,14 @@ export function embeddedGauges(options: Embedded): Reading[] {
     {
       name: 'lake_offset',
       help: 'Log offset that the lake covers.',
-      read: () => lake.state.offset,
+      // What the log keeps is all that is known while there is no lake.
+      read: () => behind()?.lake.state.offset ?? log.durableEnd - log.bytes,
     },
-    ...lakeGauges(lake),
+    ...lakeGauges(() => behind()?.lake),
     ...freshnessGauges(
       freshness,
-      () => completeness.active,
-      (table) => claimOf(lake.state, table),
+      () => behind()?.completeness.active ?? 0,
+      claimsIn(() => behind()?.lake),
     ),
     ...(catalog === undefined ? [] : catalogGauges(catalog)),
   ]
@@ -122,12 +143,12 @@ export function catalogGauges(counts: RestCounts): Reading[] {
   ]
 }
 
-/** What is in the lake. */
-export function lakeGauges(lake: Lake): Reading[] {
+/** What is in the lake; nothing while it is not there. */
+export function lakeGauges(lake: () => Lake | undefined): Reading[] {
   const total = (pick: 'rows' | 'files' | 'bytes'): number =>
-    [...lake.state.tables.values()].reduce((sum, table) => sum + table[pick], 0)
+    [...(lake()?.state.tables.values() ?? [])].reduce((sum, table) => sum + table[pick], 0)
   return [
-    { name: 'lake_version', help: 'Commits of the lake.', read: () => lake.state.version },
+    { name: 'lake_version', help: 'Commits of the lake.', read: () => lake()?.state.version ?? 0 },
     { name: 'lake_rows', help: 'Rows over all tables.', read: () => total('rows') },
     { name: 'lake_files', help: 'Data files over all tables.', read: () => total('files') },
     { name: 'lake_bytes', help: 'Bytes of data files.', read: () => total('bytes') },

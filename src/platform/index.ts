@@ -8,5 +8,6 @@ export { checkpointSecondsOf, type FlinkConfig, flinkDefaults } from './flink-co
 export { type DeclaredTopic, declaredTopics } from './kafka.ts'
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'
+export { type PatientPlatform, startPatientPlatform } from './patient.ts'
 export { startPlatform, type Platform, type PlatformOptions } from './platform.ts'
 export { loadConfig, loadProject, writeLock, type Project } from './project.ts'

@@ -10,7 +10,6 @@ import { IntakeCounts } from '../collector/counts.ts'
 import { bootWords } from '../collector/decode.ts'
 import type { Intake } from '../collector/intake.ts'
 import {
-  claimOf,
   type CommitReport,
   Completeness,
   EpochQueue,
@@ -19,11 +18,11 @@ import {
   knownBatches,
   recentEntries,
 } from '../engine/index.ts'
-import type { Lake, Maintainer } from '../lake/index.ts'
+import type { CatalogLake, KeptLake, Lake, Maintainer } from '../lake/index.ts'
 import { type Log, openFileLog } from '../log/index.ts'
-import { type CatalogDoor, openOwnCatalog } from './catalog.ts'
+import { openOwnCatalog } from './catalog.ts'
 import { declareTables } from './declare-tables.ts'
-import { openDoor, type Door } from './door.ts'
+import { openDoor } from './door.ts'
 import type { FlinkConfig } from './flink-config.ts'
 import { completeReading, embeddedGauges } from './gauges.ts'
 import { projectMaintainer } from './maintenance.ts'
@@ -64,24 +63,52 @@ export interface Platform {
   close(): Promise<void>
 }
 
-/** Everything behind the door. */
-interface Core {
-  readonly lake: Lake
-  readonly log: Log
+/** Everything behind the door, but for the log. */
+export interface Core {
+  readonly lake: KeptLake | CatalogLake
   readonly runner: EpochRunner
   readonly admission: Admission
   readonly completeness: Completeness
   /** Undefined where somebody else's catalog keeps the tables. */
   readonly maintainer: Maintainer | undefined
-  readonly replayed: number
+  /** Lands what the log has and the lake does not; answers how many frames that were. */
+  readonly replay: () => Promise<Result<number>>
 }
 
+/** What counts a platform's work from its first moment to its last. */
+export interface Tallies {
+  readonly counts: IntakeCounts
+  readonly freshness: Freshness
+}
+
+/** Fails with `catalog_unavailable` and the like where the lake cannot be reached; `startPatientPlatform` takes events meanwhile. */
 export async function startPlatform(options: PlatformOptions): Promise<Result<Platform>> {
-  const counts = new IntakeCounts()
-  const freshness = new Freshness()
-  const core = await openCore(options, counts, freshness)
-  if (!core.ok) return core
-  const { lake, log, runner, admission, completeness, maintainer, replayed } = core.value
+  const tallies = { counts: new IntakeCounts(), freshness: new Freshness() }
+  const lake = await openTables(options)
+  if (!lake.ok) return lake
+  const log = await openFileLog({ ...logPlace(options), committed: lake.value.state.offset })
+  if (!log.ok) return closing(lake.value, log.error)
+  const core = await openCore(options, tallies, lake.value, log.value)
+  if (!core.ok) {
+    await log.value.close()
+    return closing(lake.value, core.error)
+  }
+  const replayed = await core.value.replay()
+  if (!replayed.ok) {
+    await closeCore(core.value, log.value)
+    return replayed
+  }
+  return openPlatform(options, tallies, core.value, { log: log.value, replayed: replayed.value })
+}
+
+/** Opens catalog and door on what is behind them. */
+async function openPlatform(
+  options: PlatformOptions,
+  { counts, freshness }: Tallies,
+  core: Core,
+  { log, replayed }: { readonly log: Log; readonly replayed: number },
+): Promise<Result<Platform>> {
+  const { lake, runner, admission, completeness, maintainer } = core
   const ready = (): readonly string[] => readiness(admission, runner)
   const intake: Intake = {
     take: (body, facts) => admission.take(body, facts),
@@ -90,9 +117,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
   }
   const catalog = await openOwnCatalog(options, lake)
   if (!catalog.ok) {
-    await closeCore(core.value)
+    await closeCore(core, log)
     return catalog
   }
+  const behind = { admission, completeness, lake }
   const door = await openDoor({
     ...options,
     intake,
@@ -100,19 +128,17 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     maintenance: maintainer?.counts,
     broker: undefined,
     gauges: embeddedGauges({
-      admission,
-      completeness,
-      freshness,
       log,
-      lake,
+      freshness,
       catalog: catalog.value?.counts,
       engineFailure: () => runner.failure,
+      behind: () => behind,
     }),
-    tables: [completeReading((table) => claimOf(lake.state, table), lake)],
+    tables: [completeReading(() => lake)],
   })
   if (!door.ok) {
     await catalog.value?.close()
-    await closeCore(core.value)
+    await closeCore(core, log)
     return door
   }
   runner.start()
@@ -126,35 +152,46 @@ export async function startPlatform(options: PlatformOptions): Promise<Result<Pl
     maintainer,
     replayed,
     ready,
-    close: () => closeAll(door.value, catalog.value, core.value),
+    close: async () => {
+      await Promise.all([door.value.close(), catalog.value?.close()])
+      await closeCore(core, log)
+    },
   })
 }
 
-/** Opens lake and log, makes old batches known, and lands again what the log has and the lake does not. */
-async function openCore(
+/** Opens the lake, and makes its tables what the specifications say. */
+export async function openTables(options: PlatformOptions): Promise<Result<Core['lake']>> {
+  const { project } = options
+  const lake = await openConfiguredLake(project, options, false)
+  if (!lake.ok) return lake
+  const declared = await declareTables(lake.value, schemasOf(project), options)
+  return declared.ok ? lake : closing(lake.value, declared.error)
+}
+
+/** Where a project's log is. */
+export function logPlace({ project, files, clock }: PlatformOptions): {
+  directory: string
+  files: Files
+  clock: Clock
+} {
+  return { directory: path.join(project.data, 'log'), files, clock }
+}
+
+/** Makes the batches of the ledger known. What the log has and the lake does not is landed by `replay`. */
+export async function openCore(
   options: PlatformOptions,
-  counts: IntakeCounts,
-  freshness: Freshness,
+  { counts, freshness }: Tallies,
+  lake: Core['lake'],
+  log: Log,
 ): Promise<Result<Core>> {
   const { project, files, clock, random } = options
   const schemas = schemasOf(project)
-  const lake = await openConfiguredLake(project, options, false)
-  if (!lake.ok) return lake
-  const declared = await declareTables(lake.value, schemas, options)
-  if (!declared.ok) return closing(lake.value, declared.error)
-  const log = await openFileLog({
-    directory: path.join(project.data, 'log'),
-    files,
-    clock,
-    committed: lake.value.state.offset,
-  })
-  if (!log.ok) return closing(lake.value, log.error)
   const queue = new EpochQueue(schemas)
   const completeness = new Completeness(project.config.engine.completeness)
   const runner = await EpochRunner.open({
     queue,
-    log: log.value,
-    lake: lake.value,
+    log,
+    lake,
     files,
     clock,
     random,
@@ -170,47 +207,51 @@ async function openCore(
   const admission = new Admission({
     schemas,
     epochs: queue,
-    log: log.value,
+    log,
     counts,
     development: options.development,
     times: project.config.time,
   })
-  const replayed = await recover(lake.value, log.value, admission, completeness, runner)
-  if (!replayed.ok) {
+  const recalled = await recall(lake, admission, completeness)
+  if (!recalled.ok) {
     await runner.stop()
-    await log.value.close()
-    return closing(lake.value, replayed.error)
+    return recalled
   }
   const maintainer = projectMaintainer({
     ...options,
     ...project,
-    lake: lake.value,
+    lake,
     busy: () => runner.writing || queue.behind,
     onFailure: options.onMaintenanceFailure ?? (() => {}),
   })
-  return ok({
-    lake: lake.value,
-    log: log.value,
-    runner,
-    admission,
-    completeness,
-    maintainer,
-    replayed: replayed.value,
-  })
+  const again = (): Promise<Result<number>> => replay(lake, log, admission, runner)
+  return ok({ lake, runner, admission, completeness, maintainer, replay: again })
 }
 
-async function recover(
+async function recall(
   lake: Lake,
-  log: Log,
   admission: Admission,
   completeness: Completeness,
-  runner: EpochRunner,
-): Promise<Result<number>> {
+): Promise<Result<void>> {
   try {
     for (const entry of await recentEntries(lake)) completeness.fold(entry)
     for (const { boot, seq, first, count, fingerprint } of await knownBatches(lake)) {
       admission.recall({ boot: bootWords(boot), seq, first, count }, fingerprint)
     }
+    return ok(undefined)
+  } catch (cause) {
+    if (cause instanceof HeadwaterError) return failed(cause)
+    throw cause
+  }
+}
+
+async function replay(
+  lake: Lake,
+  log: Log,
+  admission: Admission,
+  runner: EpochRunner,
+): Promise<Result<number>> {
+  try {
     let frames = 0
     for await (const stored of log.read(lake.state.offset)) {
       while (!admission.replay(stored)) {
@@ -232,20 +273,15 @@ async function closing(lake: Lake, failure: HeadwaterError): Promise<Result<neve
   return failed(failure)
 }
 
-async function closeCore(core: Core): Promise<void> {
+export async function closeCore(core: Core, log: Log): Promise<void> {
   await core.maintainer?.stop()
   await core.runner.stop()
-  await core.log.close()
+  await log.close()
   await core.lake.close()
 }
 
-async function closeAll(door: Door, catalog: CatalogDoor | undefined, core: Core): Promise<void> {
-  await Promise.all([door.close(), catalog?.close()])
-  await closeCore(core)
-}
-
 /** Events are taken while the log has room for them, even if the lake refuses for a while; when it no longer has, both are said. */
-function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
+export function readiness(admission: Admission, runner: EpochRunner): readonly string[] {
   const reasons = admission.ready()
   // What is taken now could land only after somebody has decided whose the lake is.
   if (runner.failure?.code === 'lake_locked') return [...reasons, runner.failure.message]
