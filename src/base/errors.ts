@@ -180,8 +180,8 @@ export const ERRORS = {
   ),
   topics_missing: user(
     404,
-    'Topics are missing, and headwater is not to make them.',
-    'Make them, or set cluster.kafka.manageTopics.',
+    'Topics are missing.',
+    'Start the platform, which makes them; where cluster.kafka.manageTopics is off, make them.',
   ),
 
   // lake

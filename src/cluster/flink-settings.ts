@@ -11,10 +11,11 @@ export const FLINK_SETTINGS: Readonly<Record<string, string>> = {
   'restart-strategy.type': 'exponential-delay',
   'restart-strategy.exponential-delay.initial-backoff': '1 s',
   'restart-strategy.exponential-delay.max-backoff': '30 s',
-  // A process that was killed refuses connections, which is noticed after two heartbeats; one that only is slow has a minute.
+  // A TaskManager that was killed refuses connections, which is noticed after two heartbeats; one that is only slow has longer.
+  // A lost JobManager is noticed by silence alone, so this is also how long its tasks keep their slots.
   'heartbeat.interval': '1 s',
   'heartbeat.rpc-failure-threshold': '2',
-  'heartbeat.timeout': '60 s',
+  'heartbeat.timeout': '30 s',
   // A TaskManager that has just begun takes its first tasks slowly; asked again too soon, a job restarts without end.
   'pekko.ask.timeout': '60 s',
   'table.local-time-zone': 'UTC',

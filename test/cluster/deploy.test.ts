@@ -13,7 +13,9 @@ import type { SpecSet } from '../../src/spec/field.ts'
 import type { SpecLock } from '../../src/spec/lock.ts'
 import { startCatalog, type TestCatalog } from '../lake/catalog.ts'
 import { lockAfter, optional, required, specSet } from '../spec/support.ts'
+import { type CatalogProxy, startCatalogProxy } from '../support/catalog-proxy.ts'
 import { startTestCluster, type TestCluster } from '../support/cluster.ts'
+import { answersTo, holdCommit } from '../support/flink-commits.ts'
 import { ask, unwrap } from '../support/platform.ts'
 import { temporaryFolder } from '../support/project.ts'
 
@@ -31,15 +33,19 @@ const third = specSet({
 
 let cluster: TestCluster
 let catalog: TestCatalog
+/** Flink reaches the catalog through it. */
+let proxy: CatalogProxy
 const steps: string[] = []
 
 beforeAll(async () => {
   cluster = await startTestCluster({ slots: 1 })
   catalog = await startCatalog(path.join(folder, 'lake'), { landedElsewhere: true })
+  proxy = await startCatalogProxy(new URL(catalog.uri).origin)
 }, 300_000)
 
 afterAll(async () => {
   await cluster?.remove()
+  await proxy?.close()
   await catalog?.close()
   remove()
 })
@@ -87,7 +93,8 @@ function send(type: string, seq: number): void {
 }
 
 async function deployer(specs: SpecSet, lock: SpecLock, connector = files): Promise<Deployer> {
-  const { lake, uri } = catalog
+  const { lake } = catalog
+  const uri = `${proxy.uri}/iceberg`
   const { events, batches, quarantine } = schemasOf({ specs, lock })
   const schemas = [...events.values(), batches, quarantine]
   unwrap(await lake.commit({ schemas, appends: new Map(), offset: 0 }))
@@ -124,11 +131,11 @@ async function ledger(): Promise<Record<string, number>> {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 600; i++) {
     if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  throw new Error('it does not come true within a minute')
+  throw new Error('it does not come true within two minutes')
 }
 
 const landed = (table: string, ...expected: readonly number[]): Promise<void> =>
@@ -232,4 +239,24 @@ test('so does one that no JobManager remembers', LONG, async () => {
   await until(async () => (await ledger())['duplicate'] === 5)
   await landed('left', 4)
   expect(catalog.bugs).toEqual([])
+})
+
+test('a commit that was on its way when its TaskManager died is not made again', LONG, async () => {
+  const before = await numbers('seen')
+  const ofSeen = holdCommit(proxy, (checkpoint) => checkpoint.startsWith('seen '))
+  send('seen', 8)
+  const late = await ofSeen
+  await cluster.kill('taskmanager-1')
+  const repetition = holdCommit(proxy, (checkpoint) => checkpoint === late.checkpoint)
+  await cluster.up()
+  // The job has looked, and has not found its checkpoint in the table. Now it comes there.
+  const again = await repetition
+  late.release('pass')
+  await until(() => Promise.resolve(proxy.answers.has(late.request)))
+  again.release('pass')
+  send('seen', 9)
+  await until(async () => (await numbers('seen')).includes(9))
+  expect(await numbers('seen')).toEqual([...before, 8, 9])
+  // Its client meets the conflict, makes the same commit on top of it, and is told to stop.
+  expect(answersTo(proxy, late.checkpoint)).toEqual([200, 409, 400])
 })

@@ -7,13 +7,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FAULTS } from '../../examples/streaming/faults.ts'
 import { type FleetReport, startFleet } from '../../examples/streaming/fleet.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import {
-  type CatalogProxy,
-  type CatalogRequest,
-  type Fate,
-  startCatalogProxy,
-} from '../support/catalog-proxy.ts'
+import { type CatalogProxy, startCatalogProxy } from '../support/catalog-proxy.ts'
 import { startTestCluster, type TestCluster } from '../support/cluster.ts'
+import {
+  answersTo,
+  checkpointOf,
+  type HeldCommit,
+  holdCommit,
+  type Summarized,
+} from '../support/flink-commits.ts'
 import { freePorts } from '../support/ports.ts'
 import {
   headwater,
@@ -23,6 +25,7 @@ import {
   temporaryFolder,
   writeProject,
 } from '../support/project.ts'
+import { python, pythonIsThere } from '../support/python/python.ts'
 import { startWire, type Wire } from '../support/wire.ts'
 
 const { folder, remove } = temporaryFolder('exactly-once')
@@ -60,7 +63,7 @@ beforeAll(async () => {
         healthySeconds: 180,
         catalog: {
           uri: `http://127.0.0.1:${wire.port}/iceberg`,
-          properties: { 'rest.client.socket-timeout-ms': '5000' },
+          properties: { 'rest.client.socket-timeout-ms': '10000' },
         },
       },
     },
@@ -127,16 +130,22 @@ const LEDGER = `select sum(landed)::int as landed, sum(quarantined)::int as quar
 const TWICE =
   'select count(*)::int as n from (select boot, n from events group by all having count(*) > 1)'
 
+function total(of: (report: FleetReport) => number): number {
+  return reports.reduce((sum, report) => sum + of(report), 0)
+}
+
+function landedByType(): Record<string, number> {
+  const types = new Set(reports.flatMap(({ byType }) => Object.keys(byType)))
+  const counts = [...types].map(
+    (type) => [type, total(({ byType }) => byType[type]?.landed ?? 0)] as const,
+  )
+  return Object.fromEntries(counts.filter(([, n]) => n > 0))
+}
+
 /** Everything that any device was told has arrived is in its table, once; ledger and quarantine say the same; no commit was made twice. */
 async function expectOnce(): Promise<void> {
-  const total = (of: (report: FleetReport) => number): number =>
-    reports.reduce((sum, report) => sum + of(report), 0)
   const landed = total((report) => report.landed)
   const quarantined = total((report) => report.quarantined)
-  const types = new Set(reports.flatMap(({ byType }) => Object.keys(byType)))
-  const expected = [...types]
-    .map((type) => [type, total(({ byType }) => byType[type]?.landed ?? 0)] as const)
-    .filter(([, n]) => n > 0)
   await until('all has landed', async () => {
     const [row] = await sql(folder, `select count(*)::int as n from events`)
     const [held] = await sql(folder, LEDGER)
@@ -145,28 +154,13 @@ async function expectOnce(): Promise<void> {
   // Another checkpoint, for what should not come.
   await pause(2500)
   const rows = await sql(folder, 'select type, count(*)::int as n from events group by type')
-  expect(Object.fromEntries(rows.map(({ type, n }) => [type, n]))).toEqual(
-    Object.fromEntries(expected),
-  )
+  expect(Object.fromEntries(rows.map(({ type, n }) => [type, n]))).toEqual(landedByType())
   expect(await sql(folder, TWICE)).toEqual([{ n: 0 }])
   expect(await sql(folder, LEDGER)).toEqual([{ landed, quarantined, missing: 0, wrong: 0 }])
   const held = 'select coalesce(sum(events), 0)::int as n from quarantine'
   expect(await sql(folder, held)).toEqual([{ n: quarantined }])
   expectNoRepeats()
   await expectCheckpointsKnown()
-}
-
-interface Snapshot {
-  readonly summary: Readonly<Record<string, string>>
-}
-
-/** What a commit of a sink brings: table, job, operator and checkpoint; undefined where it is none. */
-function checkpointOf({ body, table }: CatalogRequest): string | undefined {
-  const { updates } = JSON.parse(body) as { updates: { snapshot?: Snapshot }[] }
-  const summary = updates.find(({ snapshot }) => snapshot !== undefined)?.snapshot?.summary
-  const checkpoint = summary?.['flink.max-committed-checkpoint-id']
-  if (checkpoint === undefined) return undefined
-  return [table, summary!['flink.job-id'], summary!['flink.operator-id'], checkpoint].join(' ')
 }
 
 /** Each checkpoint of a job was taken at most once by each table. */
@@ -185,31 +179,13 @@ async function expectCheckpointsKnown(): Promise<void> {
     const answer = await fetch(
       `http://127.0.0.1:${catalog}/iceberg/v1/namespaces/headwater/tables/${table}`,
     )
-    const { metadata } = (await answer.json()) as { metadata: { snapshots: Snapshot[] } }
+    const { metadata } = (await answer.json()) as { metadata: { snapshots: Summarized[] } }
     for (const { summary } of metadata.snapshots) {
       if (summary['operation'] === 'replace') rewrites++
       expect(summary, table).toHaveProperty(['flink.max-committed-checkpoint-id'])
     }
   }
   expect(rewrites).toBeGreaterThan(0)
-}
-
-interface Held {
-  readonly request: CatalogRequest
-  release(fate: Fate): void
-}
-
-/** Holds up the next commit of rows that `which` picks. */
-function holdCommit(which: (checkpoint: string) => boolean = () => true): Promise<Held> {
-  return new Promise((resolve) => {
-    let waiting = true
-    proxy.fate = (request) => {
-      const checkpoint = request.isCommit ? checkpointOf(request) : undefined
-      if (!waiting || checkpoint === undefined || !which(checkpoint)) return 'pass'
-      waiting = false
-      return new Promise((release) => resolve({ request, release }))
-    }
-  })
 }
 
 async function expectRuns(): Promise<void> {
@@ -236,7 +212,9 @@ test('events of every type are in the lake, and maintenance fails no commit', LO
   expect(report.landed).toBeGreaterThan(200)
   expect(report.repeats).toBeGreaterThan(0)
   await expectOnce()
-  expect((await flink(`/jobs/${await job()}/exceptions`)).exceptionHistory.entries).toEqual([])
+  // A machine that is too busy may stop a job, but not a commit that was refused for another.
+  const failures = JSON.stringify(await flink(`/jobs/${await job()}/exceptions`))
+  expect(failures).not.toMatch(/CommitFailedException|ValidationException|BadRequestException/)
 })
 
 test('a TaskManager dies at any time, and in the middle of a checkpoint', LONG, async () => {
@@ -258,31 +236,27 @@ test(
   'a commit whose TaskManager died arrives late, and its repetition is refused',
   LONG,
   async () => {
-    let late: Held | undefined
-    let again: Held | undefined
+    let late: HeldCommit | undefined
     await sending(3, async () => {
-      late = await holdCommit()
+      late = await holdCommit(proxy)
       await cluster.kill('taskmanager-1')
-      const checkpoint = checkpointOf(late.request)
-      const repetition = holdCommit((each) => each === checkpoint)
+      const repetition = holdCommit(proxy, (each) => each === late!.checkpoint)
       await cluster.up()
       // The job has looked: the checkpoint is not in the table. Now it comes.
-      again = await repetition
+      const again = await repetition
       late.release('pass')
       await until('it has come', () => Promise.resolve(proxy.answers.has(late!.request)), 10)
       again.release('pass')
     })
     await expectOnce()
-    const checkpoint = checkpointOf(late!.request)
-    const answers = [...proxy.answers].filter(([request]) => checkpointOf(request) === checkpoint)
     // The client makes the same commit on top of the table as it is now, and is told to stop.
-    expect(answers.map(([, status]) => status)).toEqual([200, 409, 400])
+    expect(answersTo(proxy, late!.checkpoint)).toEqual([200, 409, 400])
   },
 )
 
 test('the JobManager dies in the middle of a commit, and its job is resumed', LONG, async () => {
   await sending(4, async () => {
-    const commit = await holdCommit()
+    const commit = await holdCommit(proxy)
     await cluster.kill('jobmanager')
     commit.release({ lost: 'closed' })
     await cluster.up()
@@ -308,7 +282,7 @@ test('broker and SQL Gateway die, and devices are heard again', LONG, async () =
 
 test('collector and catalog die in the middle of a commit, and at any time', LONG, async () => {
   await sending(6, async () => {
-    const commit = await holdCommit()
+    const commit = await holdCommit(proxy)
     commit.release('pass')
     await pause(random.float() * 30)
     await platform.kill('SIGKILL')
@@ -327,18 +301,35 @@ test(
   LONG,
   async () => {
     await sending(7, async () => {
-      const commit = await holdCommit()
+      const commit = await holdCommit(proxy)
       commit.release({ lost: 'closed' })
       await expectRuns()
-      const other = await holdCommit()
+      const other = await holdCommit(proxy)
       other.release({ lost: 504 })
       await expectRuns()
       // Nothing passes, and nobody is told.
       wire.silence()
-      await pause(12_000)
+      await pause(15_000)
       wire.mend()
       await expectRuns()
     })
     await expectOnce()
   },
 )
+
+test.skipIf(!pythonIsThere())('PyIceberg finds each event once as well', LONG, async () => {
+  const expected = landedByType()
+  const uri = `http://127.0.0.1:${catalog}/iceberg`
+  const found = await python(
+    `
+import json, sys
+from pyiceberg.catalog import load_catalog
+catalog = load_catalog('lake', type='rest', uri=sys.argv[1])
+for name in sys.argv[2:]:
+  rows = catalog.load_table(('headwater', name)).scan(selected_fields=('boot', 'n')).to_arrow()
+  print(json.dumps([name, rows.num_rows, rows.group_by(['boot', 'n']).aggregate([]).num_rows]))
+`,
+    [uri, ...Object.keys(expected)],
+  )
+  expect(found).toEqual(Object.entries(expected).map(([type, n]) => [type, n, n]))
+})
