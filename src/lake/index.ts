@@ -10,11 +10,13 @@ export type {
   TableState,
 } from './lake.ts'
 export { type CatalogOptions, type ExternalLakeOptions, openExternalLake } from './external/open.ts'
+export { VendedGrants } from './external/vended.ts'
 export type { HistoryPolicy } from './expire.ts'
 export { type Done, doJob } from './maintain/job.ts'
 export { Maintainer, type MaintenanceCounts } from './maintain/maintainer.ts'
 export { type CompactionPolicy, type Job, planTable, type TablePlan } from './maintain/plan.ts'
 export { localStorage } from './local-storage.ts'
+export type { Grants } from './s3-grants.ts'
 export { s3Storage } from './s3-storage.ts'
 export { type CatalogLake, type LakeOptions, openLake } from './open.ts'
 export type { KeptLake } from './upkeep.ts'
