@@ -284,6 +284,8 @@ export const limits = {
   /** A longer Retry-After is not waited for: the caller tries again later. */
   catalogRetryAfterMsMax: 30_000,
   catalogAnswerBytesMax: 256 * MiB,
+  /** Clients for an object store, each with the credentials of one table. */
+  storageGrantsMax: 1000,
   /** How long a start waits for the catalog before it takes events without it, and how often it looks for it then. */
   catalogPatienceMs: 3000,
   catalogAwayMsMin: 1000,

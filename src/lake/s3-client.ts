@@ -7,7 +7,7 @@ import { limits } from '../base/limits.ts'
 type ResponseMetadata = PutObjectCommandOutput['$metadata']
 type Sdk = typeof import('@aws-sdk/client-s3')
 
-/** How the object store is reached. Credentials come from the environment, a profile or the machine's role, never from here. */
+/** How the object store is reached. Credentials come from the environment, a profile or the machine's role, or from who grants them for a while. */
 export interface S3Options {
   /** URL of a store that is not AWS. */
   readonly endpoint?: string | undefined
@@ -16,7 +16,15 @@ export interface S3Options {
   readonly forcePathStyle?: boolean | undefined
   /** Named profile of the shared AWS configuration. */
   readonly profile?: string | undefined
+  /** In place of what the environment has. */
+  readonly credentials?: S3Credentials | undefined
   readonly waits?: S3Waits | undefined
+}
+
+export interface S3Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
 }
 
 /** Bounds of one call. */
@@ -52,6 +60,7 @@ export async function connectS3(options: S3Options): Promise<S3Connection> {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.region === undefined ? {} : { region: options.region }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     forcePathStyle: options.forcePathStyle ?? false,
     followRegionRedirects: true,
     retryMode: 'standard',

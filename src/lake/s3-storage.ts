@@ -15,6 +15,7 @@ import {
   storageFailure,
   attemptsOf,
 } from './s3-client.ts'
+import { type Grants, S3Clients } from './s3-grants.ts'
 import { keyPrefix, objectLocation, objectName, type ObjectName } from './s3-location.ts'
 import { Spool } from './spool.ts'
 import { join, type Storage, type StoredObject } from './storage.ts'
@@ -26,6 +27,8 @@ export interface S3StorageOptions extends S3Options {
   readonly spool: string
   readonly cache: string
   readonly cacheBytesMax: number
+  /** Who lets us in, where it is not the environment. */
+  readonly grants?: Grants | undefined
   readonly files: Files
   readonly clock: Clock
   readonly random: Random
@@ -41,6 +44,7 @@ class S3Storage implements Storage {
   readonly root: string
   readonly #options: S3StorageOptions
   readonly #s3: S3Connection
+  readonly #clients: S3Clients
   readonly #spool: Spool
   readonly #cache: ObjectCache
   /** Resolves once the store has shown that it honours `If-None-Match`. */
@@ -51,6 +55,7 @@ class S3Storage implements Storage {
     this.root = options.root.replace(/\/+$/, '')
     this.#options = options
     this.#s3 = s3
+    this.#clients = new S3Clients(options, s3, options.grants)
     this.#spool = new Spool(options.spool, options.files)
     this.#cache = new ObjectCache({
       ...options,
@@ -120,7 +125,9 @@ class S3Storage implements Storage {
   async info(location: string): Promise<StoredObject | undefined> {
     const { HeadObjectCommand } = this.#s3.sdk
     try {
-      const head = await this.#s3.client.send(new HeadObjectCommand(target(location)))
+      const head = await this.#clients.send(location, (client) =>
+        client.send(new HeadObjectCommand(target(location))),
+      )
       const modified = head.LastModified?.getTime() ?? 0
       return { location, bytes: head.ContentLength ?? 0, modified }
     } catch (cause) {
@@ -133,7 +140,9 @@ class S3Storage implements Storage {
   async remove(location: string): Promise<void> {
     const { DeleteObjectCommand } = this.#s3.sdk
     try {
-      await this.#s3.client.send(new DeleteObjectCommand(target(location)))
+      await this.#clients.send(location, (client) =>
+        client.send(new DeleteObjectCommand(target(location))),
+      )
     } catch (cause) {
       const failure = storageFailure(cause, location)
       if (errnoOf(failure) !== 'ENOENT') throw failure
@@ -206,7 +215,9 @@ class S3Storage implements Storage {
   ): Promise<GetObjectCommandOutput> {
     const { GetObjectCommand } = this.#s3.sdk
     try {
-      return await this.#s3.client.send(new GetObjectCommand({ ...target(location), ...part }))
+      return await this.#clients.send(location, (client) =>
+        client.send(new GetObjectCommand({ ...target(location), ...part })),
+      )
     } catch (cause) {
       throw storageFailure(cause, location)
     }
@@ -216,8 +227,8 @@ class S3Storage implements Storage {
     const { PutObjectCommand } = this.#s3.sdk
     const condition = onlyNew ? { IfNoneMatch: '*' } : {}
     try {
-      await this.#s3.client.send(
-        new PutObjectCommand({ ...target(location), Body: bytes, ...condition }),
+      await this.#clients.send(location, (client) =>
+        client.send(new PutObjectCommand({ ...target(location), Body: bytes, ...condition })),
       )
     } catch (cause) {
       // Whether the condition failed is for the caller to see.
@@ -258,11 +269,12 @@ class S3Storage implements Storage {
   async *#pages(folder: string, delimiter?: string): AsyncGenerator<_Object, void, void> {
     const { bucket, key } = objectName(folder)
     const { paginateListObjectsV2 } = this.#s3.sdk
-    const pages = paginateListObjectsV2(
-      { client: this.#s3.client, stopOnSameToken: true },
-      { Bucket: bucket, Prefix: keyPrefix(key), ...(delimiter && { Delimiter: delimiter }) },
-    )
     try {
+      const client = await this.#clients.send(folder, (each) => Promise.resolve(each))
+      const pages = paginateListObjectsV2(
+        { client, stopOnSameToken: true },
+        { Bucket: bucket, Prefix: keyPrefix(key), ...(delimiter && { Delimiter: delimiter }) },
+      )
       for await (const { Contents: contents = [] } of pages) yield* contents
     } catch (cause) {
       const failure = storageFailure(cause, folder)
@@ -275,14 +287,16 @@ class S3Storage implements Storage {
     const { Upload } = await import('@aws-sdk/lib-storage')
     const partSize = Math.max(limits.storagePartBytes, Math.ceil(size / PARTS_MAX))
     const { Readable } = await import('node:stream')
-    const upload = new Upload({
-      client: this.#s3.client,
-      params: { ...target(location), Body: Readable.from(this.#parts(file, partSize)) },
-      partSize,
-      queueSize: limits.storagePartsInFlight,
-    })
     try {
-      await upload.done()
+      await this.#clients.send(location, async (client) => {
+        const upload = new Upload({
+          client,
+          params: { ...target(location), Body: Readable.from(this.#parts(file, partSize)) },
+          partSize,
+          queueSize: limits.storagePartsInFlight,
+        })
+        await upload.done()
+      })
     } catch (cause) {
       // The last answer may have been lost; the name is the file's own, so the length says whether it is there.
       const stored = await this.info(location).catch(() => undefined)
@@ -309,13 +323,13 @@ class S3Storage implements Storage {
     const { bucket, key } = objectName(this.root)
     const old = this.#options.clock.wall() - limits.orphanAgeMs
     try {
-      const { Uploads: uploads = [] } = await this.#s3.client.send(
-        new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: keyPrefix(key) }),
+      const { Uploads: uploads = [] } = await this.#clients.send(this.root, (client) =>
+        client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: keyPrefix(key) })),
       )
       for (const { Key, UploadId, Initiated } of uploads) {
         if ((Initiated?.getTime() ?? Infinity) > old) continue
-        await this.#s3.client.send(
-          new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }),
+        await this.#clients.send(this.root, (client) =>
+          client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })),
         )
       }
     } catch {

@@ -167,6 +167,12 @@ const external = z
       .record(z.string(), z.string())
       .default({})
       .describe('Sent with every request to the catalog.'),
+    storageCredentials: z
+      .enum(['own', 'vended'])
+      .default('own')
+      .describe(
+        'Whose credentials open the object store: `own`, as `lake.s3` finds them, or `vended`, which the catalog hands out with each table.',
+      ),
   })
   .refine(
     ({ token, credential, sigv4 }) =>

@@ -9,6 +9,7 @@ import {
   type Lake,
   openExternalLake,
   openLake,
+  VendedGrants,
 } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 import { loadConfig } from './project.ts'
@@ -28,7 +29,9 @@ export async function openConfiguredLake(
 ): Promise<Result<KeptLake | CatalogLake>> {
   const { namespace } = config
   const { catalog, takeOver } = config.lake
-  const made = await storageOf(config, data, ports)
+  const vended = catalog?.storageCredentials === 'vended'
+  const grants = vended ? new VendedGrants(ports.clock) : undefined
+  const made = await storageOf(config, data, ports, grants)
   if (!made.ok) return made
   if (catalog === undefined) {
     const history = historyPolicy(config)
@@ -41,6 +44,7 @@ export async function openConfiguredLake(
   const ledger = 'batches'
   return openExternalLake({
     catalog,
+    grants,
     storage: made.value.storage,
     folder: path.join(data, 'lake'),
     namespace,

@@ -5,7 +5,7 @@ import { HeadwaterError } from '../base/errors.ts'
 import type { Files } from '../base/files.ts'
 import type { Random } from '../base/random.ts'
 import { failed, ok, type Result } from '../base/result.ts'
-import { localStorage, s3Storage, type Storage } from '../lake/index.ts'
+import { type Grants, localStorage, s3Storage, type Storage } from '../lake/index.ts'
 import type { FullConfig } from './config.ts'
 
 export interface ProjectStorage {
@@ -20,11 +20,12 @@ export interface Ports {
   readonly random: Random
 }
 
-/** `data`: absolute path of the data folder. */
+/** `data`: absolute path of the data folder. `grants`: who lets us into an object store, where it is not the environment. */
 export async function storageOf(
   { lake }: Pick<FullConfig, 'lake'>,
   data: string,
   ports: Ports,
+  grants?: Grants,
 ): Promise<Result<ProjectStorage>> {
   const { location, s3 } = lake
   if (location === undefined || location.startsWith('file:')) {
@@ -34,7 +35,7 @@ export async function storageOf(
   try {
     const { cacheBytes: cacheBytesMax, ...connection } = s3
     const folders = { spool: path.join(data, 'spool'), cache: path.join(data, 'cache') }
-    const options = { root: location, cacheBytesMax, ...connection, ...folders, ...ports }
+    const options = { root: location, cacheBytesMax, ...connection, ...folders, ...ports, grants }
     return ok({ storage: await s3Storage(options), lock: data })
   } catch (cause) {
     if (cause instanceof HeadwaterError) return failed(cause)

@@ -181,7 +181,7 @@ test('a token that is refused is refused', async () => {
 })
 
 const open = (http_: CatalogHttp): ReturnType<typeof RestCatalog.open> =>
-  RestCatalog.open(http_, { uri: `${uri}/`, warehouse: 'a b', namespace: 'ns' })
+  RestCatalog.open(http_, { uri: `${uri}/`, warehouse: 'a b', namespace: 'ns', grants: undefined })
 
 test('the configuration gives prefix and abilities, and lists are read to their end', async () => {
   answer = ({ line }) => {

@@ -49,11 +49,17 @@ export interface S3Server {
   /** Such as `http://127.0.0.1:23456`. */
   readonly endpoint: string
   readonly port: number
+  /** What `versitygw admin` does, such as `create-user`; only where the server has users. */
+  admin(...command: readonly string[]): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts a server whose buckets are the folders in `folder`. */
-export async function startS3(folder: string, buckets: readonly string[]): Promise<S3Server> {
+/** Starts a server whose buckets are the folders in `folder`. `users`: a folder for those that it has beside the root. */
+export async function startS3(
+  folder: string,
+  buckets: readonly string[],
+  users?: string,
+): Promise<S3Server> {
   const binary = await install()
   for (const bucket of buckets) mkdirSync(path.join(folder, bucket), { recursive: true })
   const port = await freePort()
@@ -62,7 +68,9 @@ export async function startS3(folder: string, buckets: readonly string[]): Promi
     ROOT_ACCESS_KEY: ACCESS['AWS_ACCESS_KEY_ID'],
     ROOT_SECRET_KEY: ACCESS['AWS_SECRET_ACCESS_KEY'],
   }
-  const args = ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', folder]
+  const iam = users === undefined ? [] : ['--iam-dir', users, '--iam-cache-disable']
+  if (users !== undefined) mkdirSync(users, { recursive: true })
+  const args = ['--port', `127.0.0.1:${port}`, '--quiet', ...iam, 'posix', folder]
   const server = spawn(binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   server.stderr.on('data', (part: Buffer) => (said += part.toString()))
@@ -70,7 +78,12 @@ export async function startS3(folder: string, buckets: readonly string[]): Promi
     if (tries > 200 || server.exitCode !== null) throw new Error(`versitygw: ${said}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
-  return { endpoint: `http://127.0.0.1:${port}`, port, stop: () => ended(server) }
+  const endpoint = `http://127.0.0.1:${port}`
+  const root = ['--access', env.ROOT_ACCESS_KEY!, '--secret', env.ROOT_SECRET_KEY!]
+  const admin = async (...command: readonly string[]): Promise<void> => {
+    await promisify(execFile)(binary, ['admin', ...root, '--endpoint-url', endpoint, ...command])
+  }
+  return { endpoint, port, admin, stop: () => ended(server) }
 }
 
 function ended(server: ChildProcess): Promise<void> {

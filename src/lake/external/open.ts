@@ -15,6 +15,7 @@ import { OwnerFolder } from './pending.ts'
 import { RestCatalog } from './rest-catalog.ts'
 import { signed, type SigningScope } from './signature.ts'
 import { type Mark, markOf } from './table-metadata.ts'
+import { DELEGATION, type VendedGrants } from './vended.ts'
 
 export interface CatalogOptions {
   /** What `/v1/config` follows. */
@@ -35,6 +36,8 @@ export interface CatalogOptions {
 
 export interface ExternalLakeOptions {
   readonly catalog: CatalogOptions
+  /** Takes the credentials for the object store that the catalog hands out; undefined: none are asked for. */
+  readonly grants?: VendedGrants | undefined
   /** Where the tables' objects lie. */
   readonly storage: Storage
   /** Absolute path of the folder that belongs to the log: its lock, its name as a writer, and the change on its way. */
@@ -74,10 +77,11 @@ export async function openExternalLake(options: ExternalLakeOptions): Promise<Re
 }
 
 async function openCatalog(options: ExternalLakeOptions): Promise<Result<RestCatalog>> {
-  const { catalog, namespace } = options
-  const { uri, warehouse, headers } = catalog
+  const { catalog, namespace, grants } = options
+  const { uri, warehouse } = catalog
+  const headers = { ...(grants === undefined ? {} : DELEGATION), ...catalog.headers }
   const http = new CatalogHttp(options, authorizerOf(options), headers)
-  return RestCatalog.open(http, { uri, warehouse, namespace })
+  return RestCatalog.open(http, { uri, warehouse, namespace, grants })
 }
 
 function authorizerOf({ catalog, fetch, clock }: ExternalLakeOptions): Authorizer {

@@ -5,6 +5,7 @@ import { failed, ok, type Result } from '../../base/result.ts'
 import type { Metadata } from '../metadata.ts'
 import { CatalogHttp, failureOf, type Reply } from './http.ts'
 import { type Loaded, readLoaded } from './table-metadata.ts'
+import type { VendedGrants } from './vended.ts'
 
 export type Requirement = Readonly<Record<string, unknown>> & { readonly type: string }
 export type Update = Readonly<Record<string, unknown>> & { readonly action: string }
@@ -33,28 +34,36 @@ interface CatalogConfig {
   readonly transactions: boolean
 }
 
+interface RestCatalogOptions {
+  readonly uri: string
+  readonly warehouse: string | undefined
+  readonly namespace: string
+  /** Told of every answer about a table, where the catalog hands out credentials. */
+  readonly grants: VendedGrants | undefined
+}
+
 export class RestCatalog {
   readonly #http: CatalogHttp
   readonly #base: string
   readonly #namespace: string
+  readonly #grants: VendedGrants | undefined
   readonly transactions: boolean
 
-  private constructor(http: CatalogHttp, base: string, namespace: string, transactions: boolean) {
+  private constructor(
+    http: CatalogHttp,
+    base: string,
+    { namespace, grants }: Pick<RestCatalogOptions, 'namespace' | 'grants'>,
+    transactions: boolean,
+  ) {
     this.#http = http
     this.#base = base
     this.#namespace = namespace
+    this.#grants = grants
     this.transactions = transactions
   }
 
   /** Asks the catalog for its configuration. `uri` is what `/v1/…` follows. */
-  static async open(
-    http: CatalogHttp,
-    options: {
-      readonly uri: string
-      readonly warehouse: string | undefined
-      readonly namespace: string
-    },
-  ): Promise<Result<RestCatalog>> {
+  static async open(http: CatalogHttp, options: RestCatalogOptions): Promise<Result<RestCatalog>> {
     const uri = options.uri.replace(/\/+$/, '')
     const { warehouse } = options
     const query = warehouse === undefined ? '' : `?warehouse=${encodeURIComponent(warehouse)}`
@@ -65,7 +74,9 @@ export class RestCatalog {
       return failed(error('catalog_invalid', `GET ${uri}/v1/config: not a configuration.`))
     }
     const base = `${uri}/v1${config.prefix === '' ? '' : `/${config.prefix}`}`
-    return ok(new RestCatalog(http, base, options.namespace, config.transactions))
+    const catalog = new RestCatalog(http, base, options, config.transactions)
+    options.grants?.askBy((table) => catalog.load(table, true))
+    return ok(catalog)
   }
 
   /** Creates the namespace where it is missing. */
@@ -110,12 +121,17 @@ export class RestCatalog {
     )
     if (reply.kind === 'refused' && reply.status === 404) return ok(undefined)
     if (reply.kind !== 'ok') return failed(failureOf(reply))
+    this.#grants?.take(name, reply.body)
     return readLoaded(name, reply.body)
   }
 
   /** Creates a table, or with `stage-create` lets the catalog only say what it would be. */
-  create(request: Readonly<Record<string, unknown>>): Promise<Reply> {
-    return this.#http.post(`${this.#namespaceUrl()}/tables`, request)
+  async create(
+    request: Readonly<Record<string, unknown>> & { readonly name: string },
+  ): Promise<Reply> {
+    const reply = await this.#http.post(`${this.#namespaceUrl()}/tables`, request)
+    if (reply.kind === 'ok') this.#grants?.take(request.name, reply.body)
+    return reply
   }
 
   async commit(change: TableCommit): Promise<CommitOutcome> {
