@@ -70,6 +70,9 @@ const made = await catalog.lake.commit({
 })
 if (!made.ok) throw made.error
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void end().then(() => process.exit(1)))
+}
 try {
   const results: Record<string, unknown>[] = []
   for (const batch of sizes) {
@@ -94,6 +97,11 @@ try {
   }
   if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`)
 } finally {
+  await end()
+}
+
+/** Nothing is left running, and nothing on disk. */
+async function end(): Promise<void> {
   await cluster.remove()
   await catalog.close()
   rmSync(folder, { recursive: true, force: true })

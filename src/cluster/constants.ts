@@ -13,27 +13,39 @@ export interface Constant {
 export const MEASURED_EVENT_BYTES = 170
 
 export const CONSTANTS = {
-  collectorUs: {
-    value: 3.1,
+  collectorEventUs: {
+    value: 6.5,
     unit: 'µs CPU per event',
     kind: 'measured',
-    from: '`npm run bench`, embedded: writing Parquet is in it, encoding records for Kafka is not, so an upper bound until the latter is measured',
+    from: '`npm run bench:cluster`: 10.7 at 50 events a batch of 9 records on two idle cores; on busy ones 14.2, and 10.0 at 200 events, whose ratio gives this and collectorRecordUs',
   },
-  brokerUs: {
-    value: 0.19,
+  collectorRecordUs: {
+    value: 23,
+    unit: 'µs CPU per record of a chunk or a batch',
+    kind: 'measured',
+    from: 'the same runs, as collectorEventUs',
+  },
+  brokerEventUs: {
+    value: 2.7,
     unit: 'µs CPU per event and copy',
     kind: 'measured',
-    from: 'chunks of 6 to 50 events on one broker: 0.10–0.19; followers are taken to cost as much as leaders',
+    from: '`npm run bench:cluster`: 3.4 at 50 events a batch on two idle cores, taking in; on busy ones, reading included, 15.0, and 12.9 at 200; followers are taken to cost as much as leaders. Most of it is per request: an upper bound',
+  },
+  brokerRecordUs: {
+    value: 3.7,
+    unit: 'µs CPU per record and copy',
+    kind: 'measured',
+    from: 'the same runs, as brokerEventUs',
   },
   taskManagerEventUs: {
     value: 1.7,
     unit: 'µs CPU per event',
     kind: 'measured',
-    from: 'Kafka → UNNEST → first of (boot, seq) → Iceberg, slope over events: 2.3 at 50 events a chunk, 6.5 at 6.25, which is 1.7 + 30 per chunk',
+    from: 'Kafka → UNNEST → first of (boot, seq) → Iceberg, slope over events: 2.3 at 50 events a chunk, 6.5 at 6.25, which is 1.7 + 30 per record; `npm run bench:cluster` read 23 to 55 on cores shared with others, where Java was still compiling',
   },
-  taskManagerChunkUs: {
+  taskManagerRecordUs: {
     value: 30,
-    unit: 'µs CPU per chunk',
+    unit: 'µs CPU per record',
     kind: 'measured',
     from: 'as taskManagerEventUs',
   },
@@ -49,17 +61,17 @@ export const CONSTANTS = {
     kind: 'measured',
     from: '`npm run bench`, batches of 50 events, not compressed; gzip makes it about 30',
   },
-  recordBytes: {
-    value: 45,
-    unit: 'bytes per event in Kafka, compressed',
-    kind: 'assumed',
-    from: 'a gzipped chunk is 30; numbers, times and the context of each record come on top',
+  storedEventBytes: {
+    value: 23,
+    unit: 'bytes per event at the broker, zstd',
+    kind: 'measured',
+    from: '`npm run bench:cluster`: 57 at 50 events a batch, 31 at 200',
   },
-  ledgerRecordBytes: {
-    value: 250,
-    unit: 'bytes per batch in Kafka, compressed',
-    kind: 'assumed',
-    from: 'a record of batches is about 700 bytes of JSON that resembles its neighbours',
+  storedRecordBytes: {
+    value: 190,
+    unit: 'bytes per record of a chunk or a batch at the broker, zstd',
+    kind: 'measured',
+    from: 'the same runs, as storedEventBytes',
   },
   lakeBytes: {
     value: 21,
@@ -74,10 +86,10 @@ export const CONSTANTS = {
     from: 'first of (boot, seq) with a lifetime, hash map, boots of 36 characters, class histogram of a TaskManager with 1.3 million of them',
   },
   stateCheckpointBytes: {
-    value: 78,
+    value: 72,
     unit: 'bytes of a checkpoint per remembered record',
     kind: 'measured',
-    from: 'the same job, growth of its checkpoints over 600,000 records, by Flink’s REST API',
+    from: '`npm run bench:cluster`: 649 for a batch of nine records, boots of 22 characters',
   },
   catalogCommitMs: {
     value: 10.8,

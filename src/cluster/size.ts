@@ -130,7 +130,9 @@ export function planFor(load: Load): Plan {
   const kafka = kafkaPlan(load, shape, partitions)
   const lake = lakePlan(load, partitions)
   const flink = flinkPlan(load, shape, cost, lake)
-  const us = CONSTANTS.collectorUs.value * shape.scale
+  const { collectorEventUs, collectorRecordUs } = CONSTANTS
+  const perRecord = collectorRecordUs.value * shape.recordsPerEvent
+  const us = (collectorEventUs.value + perRecord) * shape.scale
   const cores = (load.rate * us) / 1e6
   // A collector is one thread.
   const collector = { us, cores, processes: Math.max(2, Math.ceil(cores / USED_SHARE)) }
@@ -166,19 +168,23 @@ interface Shape {
   readonly chunkEvents: number
   /** Records of events and of batches. */
   readonly recordsPerSecond: number
-  /** Compressed, the share of the batch's own record included. */
+  readonly recordsPerEvent: number
+  /** Per event as brokers store it, its share of each record included. */
   readonly recordBytes: number
 }
 
 function shapeOf({ rate, bytes, batch, typesPerBatch, types }: Load): Shape {
   const size = bytes / MEASURED_EVENT_BYTES
   const chunks = Math.min(typesPerBatch, batch, types)
+  const recordsPerEvent = (chunks + 1) / batch
+  const { storedEventBytes, storedRecordBytes } = CONSTANTS
   return {
     size,
     scale: Math.max(1, size),
     chunkEvents: batch / chunks,
-    recordsPerSecond: (rate / batch) * (chunks + 1),
-    recordBytes: CONSTANTS.recordBytes.value * size + CONSTANTS.ledgerRecordBytes.value / batch,
+    recordsPerSecond: rate * recordsPerEvent,
+    recordsPerEvent,
+    recordBytes: storedEventBytes.value * size + storedRecordBytes.value * recordsPerEvent,
   }
 }
 
@@ -195,7 +201,7 @@ interface FlinkCost {
 }
 
 function flinkCost(load: Load, { scale, chunkEvents, recordsPerSecond }: Shape): FlinkCost {
-  const { taskManagerEventUs, taskManagerChunkUs, rocksdbUs } = CONSTANTS
+  const { taskManagerEventUs, taskManagerRecordUs, rocksdbUs } = CONSTANTS
   const { rate, batch, machine } = load
   const costs = (recordUs: number): { us: number; cores: number } => {
     const us = (taskManagerEventUs.value + recordUs / chunkEvents) * scale
@@ -205,12 +211,12 @@ function flinkCost(load: Load, { scale, chunkEvents, recordsPerSecond }: Shape):
   }
   const remembered = recordsPerSecond * load.memoryHours * HOUR_S
   const onHeap = heapNeeds(load, remembered)
-  const small = costs(taskManagerChunkUs.value)
+  const small = costs(taskManagerRecordUs.value)
   const most = Math.max(1, small.cores / machine.cores / USED_SHARE)
   return onHeap.every(({ machines }) => machines <= most)
     ? { ...small, remembered, onHeap, backend: 'hashmap' }
     : {
-        ...costs(taskManagerChunkUs.value + rocksdbUs.value),
+        ...costs(taskManagerRecordUs.value + rocksdbUs.value),
         remembered,
         onHeap,
         backend: 'rocksdb',
@@ -251,7 +257,9 @@ function partitionsFor({ rate, batch, types }: Load, us: number): Partitions {
 
 function kafkaPlan(load: Load, shape: Shape, partitions: Partitions): Plan['kafka'] {
   const { rate, copies, machine, retentionHours } = load
-  const us = CONSTANTS.brokerUs.value * shape.scale * copies
+  const { brokerEventUs, brokerRecordUs } = CONSTANTS
+  const perRecord = brokerRecordUs.value * shape.recordsPerEvent
+  const us = (brokerEventUs.value + perRecord) * shape.scale * copies
   const cores = (rate * us) / 1e6
   const bytes = rate * shape.recordBytes
   const diskBytes = bytes * copies * retentionHours * HOUR_S

@@ -32,7 +32,8 @@ export class ClusterWatch {
   /** Before the first look nothing is known. */
   #seen: Seen = { job: ok(undefined), lag: ok(new Map()), tables: true }
   #cancel = (): void => {}
-  #looking: Promise<void> = Promise.resolve()
+  /** The reading of tables that is under way: whether they could be read. */
+  #reading: Promise<boolean> = Promise.resolve(true)
   #stopped = false
 
   constructor(options: WatchOptions) {
@@ -42,30 +43,31 @@ export class ClusterWatch {
 
   /** Looks at once, and then one look after the other. */
   start(): void {
-    this.#looking = this.look().then(() => {
+    void this.look().then(() => {
       if (this.#stopped) return
       this.#cancel = this.#options.clock.after(limits.watchEveryMs, () => this.start())
     })
   }
 
-  /** Ends after the look that is under way. */
+  /** The tables are not touched any more when it resolves; an answer of Kafka or Flink that is still awaited is for nobody. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancel()
-    await this.#looking
+    await this.#reading
   }
 
   /** What is away is not waited for longer than the limits say; of what it said before nothing is told any more. */
   async look(): Promise<void> {
     const { project, flink } = this.#options
+    // Storage may fail in any way, and a table may change while it is read: the next look makes up for it.
+    this.#reading = this.#lookAtTables().then(
+      () => true,
+      () => false,
+    )
     const [job, lag, tables] = await Promise.all([
       flink === undefined ? ok(undefined) : lookAtJob(project.config, flink, this.#options),
       lookAtLag(project, this.#options),
-      // Storage may fail in any way, and a table may change while it is read: the next look makes up for it.
-      this.#lookAtTables().then(
-        () => true,
-        () => false,
-      ),
+      this.#reading,
     ])
     this.#seen = { job, lag, tables }
   }

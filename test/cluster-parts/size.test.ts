@@ -159,7 +159,7 @@ describe('headwater size', () => {
     const { stdout } = await size('--rate', '5M', '--bytes', '170')
     expect(stdout).toMatch(/^5\.0M events\/s of 170 B in 300 types/)
     expect(stdout).toMatch(/^First to break with these machines: .*, at [\d.]+M events\/s\.$/m)
-    expect(stdout).toMatch(/^Not measured but assumed: .*recordBytes/m)
+    expect(stdout).toMatch(/^Not measured but assumed: rocksdbUs/m)
     const over = await size('--rate', '5M', '--interval', '1')
     expect(over.stdout).toMatch(/^It does not fit: commits of one catalog\.$/m)
   })
