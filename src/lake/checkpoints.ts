@@ -3,6 +3,7 @@
  * commit what a checkpoint held. They look once, so a commit that was on its way when its job died can come in between: the catalog looks
  * again at the commit itself.
  */
+import type { Update } from './updates.ts'
 import { currentSnapshot, type Id, type Metadata, type Snapshot } from './metadata.ts'
 
 const JOB = 'flink.job-id'
@@ -26,6 +27,32 @@ export function repeatedCheckpoint(before: Metadata, after: Metadata): string | 
     const last = earlier?.summary[CHECKPOINT]
     if (last !== undefined && Number(last) >= Number(checkpoint)) {
       return `it has checkpoint ${last} of the job ${job}, so ${checkpoint} is not committed again`
+    }
+  }
+  return undefined
+}
+
+/**
+ * Why a commit that met a conflict must not be tried again, in words; undefined where it may. What its own job committed meanwhile may be
+ * part of it: a job that starts again commits several checkpoints as one, under the number of the last.
+ */
+export function overtaken(before: Metadata, updates: readonly Update[]): string | undefined {
+  for (const update of updates) {
+    if (update.action !== 'add-snapshot') continue
+    const { summary, 'parent-snapshot-id': parent } = update.snapshot
+    const { [JOB]: job, [OPERATOR]: operator } = summary
+    if (job === undefined || summary['operation'] === 'replace') continue
+    const line = ancestors(before, currentSnapshot(before)?.['snapshot-id'])
+    const base = line.findIndex((each) => each['snapshot-id'] === parent)
+    const since = base < 0 ? line : line.slice(0, base)
+    const own = since.find(
+      (each) =>
+        each.summary[JOB] === job &&
+        each.summary[OPERATOR] === operator &&
+        each.summary['operation'] !== 'replace',
+    )
+    if (own !== undefined) {
+      return `the job ${job} has committed checkpoint ${own.summary[CHECKPOINT]} since this commit was made`
     }
   }
   return undefined

@@ -484,6 +484,21 @@ describe("headwater's own tables", () => {
     // Not 409, which its client would answer by making the same commit on top of the newest snapshot.
     expect(failure(await commit(902, 'a', 7))).toEqual([400, 'BadRequestException'])
     expect(failure(await commit(903, 'a', 6))).toEqual([400, 'BadRequestException'])
+    // Made before checkpoint 7 was there, and with it, perhaps, under a later number.
+    const stale = {
+      requirements: [{ type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': 1 }],
+      updates: toMain(
+        emptySnapshot({ ...(await load('seen')), 'current-snapshot-id': 1 }, 908, {
+          summary: {
+            operation: 'append',
+            'flink.job-id': 'a',
+            'flink.operator-id': 'sink',
+            'flink.max-committed-checkpoint-id': '8',
+          },
+        }),
+      ),
+    }
+    expect(failure(await post(`${own}/seen`, stale))).toEqual([400, 'BadRequestException'])
     expect((await commit(904, 'b', 1)).status).toBe(200)
     expect(failure(await commit(905, 'a', 7))).toEqual([400, 'BadRequestException'])
     expect((await commit(906, 'a', 8)).status).toBe(200)

@@ -36,9 +36,8 @@ export function holdCommit(
   })
 }
 
-/** What the catalog said to each commit of a checkpoint, in order. */
-export function answersTo({ answers }: CatalogProxy, checkpoint: string): number[] {
-  return [...answers].flatMap(([request, status]) =>
-    checkpointOf(request) === checkpoint ? [status] : [],
-  )
+/** Whether a commit is of the same table, job and operator: a job that starts again commits several checkpoints as one. */
+export function isOfSink(checkpoint: string, other: string): boolean {
+  const sink = (text: string): string => text.slice(0, text.lastIndexOf(' '))
+  return sink(checkpoint) === sink(other)
 }

@@ -5,7 +5,7 @@ import { failed } from '../../base/result.ts'
 import { type CatalogFile, type Identifier, tableAt, withEntry } from '../catalog-file.ts'
 import type { Metadata } from '../metadata.ts'
 import { type Requirement, unmet } from '../requirements.ts'
-import { repeatedCheckpoint } from '../checkpoints.ts'
+import { overtaken, repeatedCheckpoint } from '../checkpoints.ts'
 import type { Stage } from '../transactions.ts'
 import { applyUpdates, type Update } from '../updates.ts'
 import { refuseOwned, refuseTaken, type Service, unwrap } from './call.ts'
@@ -34,6 +34,8 @@ export async function commitTable(
   const before = unwrap(await service.lake.metadata(file))
   const own = id.namespace === service.lake.namespace
   const problem = unmet(requirements, before)
+  const late = problem === undefined ? undefined : overtaken(before, updates)
+  if (late !== undefined) throw error('commit_repeated', `${textOf(id)}: ${late}.`)
   const updated =
     problem === undefined
       ? applyUpdates(before, own ? withOwnColumns(before, updates) : updates, service.clock.wall())
