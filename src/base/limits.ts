@@ -167,6 +167,8 @@ export const limits = {
   metadataLogMax: 100,
   /** Age of an object that no snapshot names before it is removed; foreign writers may take hours to commit what they wrote. */
   orphanAgeMs: 24 * 60 * 60 * 1000,
+  /** The same in somebody else's catalog, where others' commits are seen only by looking: as Iceberg's own procedure has it. */
+  orphanAgeElsewhereMs: 3 * 24 * 60 * 60 * 1000,
   catalogVersionsKept: 100,
   /** Data directories that owned a lake before, whose log offsets it remembers. */
   formerOwnersMax: 1000,

@@ -221,6 +221,8 @@ class FileLake implements CatalogLake {
       garbage: this.#garbage,
       expiresTogether: 1,
       orphanAgeMs: options.orphanAgeMs ?? limits.orphanAgeMs,
+      shared: false,
+      unsettled: () => Promise.resolve(false),
       newest: () => Promise.resolve(ok(undefined)),
       tables: () => this.#version.tables,
       otherTables: () => transactions.others(),
@@ -457,11 +459,10 @@ class FileLake implements CatalogLake {
   /** A catalog as the next version of a base. */
   #numbered(base: Version, catalog: CatalogFile): CatalogFile {
     const { clock, random } = this.#options
-    const version = base.catalog.version + 1
     const { owner, former } = this.#mine
     return {
       ...catalog,
-      version,
+      version: base.catalog.version + 1,
       committed: clock.wall(),
       commit: uuid(random),
       ...(owner === undefined ? {} : { owner }),

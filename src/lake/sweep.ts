@@ -17,6 +17,8 @@ export interface SweepOptions {
   readonly before: number
   /** Objects that stay although no snapshot names them. */
   readonly spare: (table: string, location: string) => boolean
+  /** The tables as they are after the listing, where somebody else may have committed meanwhile. */
+  readonly lookAgain?: () => Promise<Result<readonly Table[]>>
 }
 
 /**
@@ -33,8 +35,10 @@ export async function sweepTables(
   const all = [...tables, ...others]
   for (const table of tables) old.push(...(await oldObjects(table, all, storage, options)))
   if (old.length === 0) return ok({ objects: 0, bytes: 0 })
+  const now = (await options.lookAgain?.()) ?? ok(tables)
+  if (!now.ok) return now
   // A table may name what lies in another's folder.
-  const named = await namedObjects(all, storage)
+  const named = await namedObjects([...now.value, ...others], storage)
   if (!named.ok) return named
   let [objects, bytes] = [0, 0]
   for (const orphan of old) {
@@ -45,6 +49,14 @@ export async function sweepTables(
   }
   return ok({ objects, bytes })
 }
+
+/** A data file, manifest or manifest list by the names that headwater gives. */
+export function hasOurName(location: string): boolean {
+  return OUR_NAME.test(nameOf(location))
+}
+
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const OUR_NAME = new RegExp(`^(${UUID}\\.parquet|${UUID}-m0\\.avro|snap-\\d+-1-${UUID}\\.avro)$`)
 
 /** Objects in the folder of a table, but for those in another's folder inside it. */
 async function oldObjects(

@@ -46,6 +46,7 @@ export async function openConfiguredLake(
     catalog,
     grants,
     storage: made.value.storage,
+    data,
     folder: path.join(data, 'lake'),
     namespace,
     ledger,

@@ -1,6 +1,6 @@
 /** Maintenance of tables in Apache's reference catalog: fewer files and snapshots with the same rows, through lost answers, other writers and their tags. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -179,6 +179,47 @@ describe.skipIf(!java)('tables in another catalog', () => {
     expect(again.replayed).toBe(0)
     expect(await rowsOf(again.lake)).toEqual(rows(times))
     await again.close()
+  })
+
+  test('lose orphans with our names after three days, and nothing else', async () => {
+    const { platform, lake, url, proxy } = await world({ enabled: false })
+    await log({ platform }, 2)
+    const { location } = await metadataOf(url)
+    const place = fileURLToPath(location)
+    const uuid = (digit: string): string => `${digit.repeat(8)}-aaaa-bbbb-cccc-${digit.repeat(12)}`
+    const then = (days: number): number => (systemClock.wall() - days * 86_400_000) / 1000
+    const make = (name: string, days: number): string => {
+      const file = path.join(place, name)
+      writeFileSync(file, 'x')
+      utimesSync(file, then(days), then(days))
+      return file
+    }
+    const gone = [
+      make(`data/${uuid('1')}.parquet`, 4),
+      make(`metadata/${uuid('2')}-m0.avro`, 4),
+      make(`metadata/snap-77-1-${uuid('3')}.avro`, 4),
+    ]
+    const kept = [
+      make(`data/${uuid('4')}.parquet`, 2),
+      make(`data/00000-0-${uuid('5')}.parquet`, 4),
+      make(`metadata/00009-${uuid('6')}.metadata.json`, 4),
+    ]
+    // What the table names is as old.
+    const named = readdirSync(place, { recursive: true, withFileTypes: true }).filter((each) =>
+      each.isFile(),
+    )
+    for (const { parentPath, name } of named) {
+      const file = path.join(parentPath, name)
+      if (!kept.includes(file)) utimesSync(file, then(4), then(4))
+    }
+    proxy.fate = () => ({ refused: 503 })
+    expect(await lake.upkeep.sweep()).toMatchObject({ ok: false })
+    expect(gone.every((file) => existsSync(file))).toBe(true)
+    proxy.fate = () => 'pass'
+    expect(unwrap(await lake.upkeep.sweep())).toEqual({ objects: 3, bytes: 3 })
+    expect(gone.some((file) => existsSync(file))).toBe(false)
+    expect(kept.every((file) => existsSync(file))).toBe(true)
+    expect(await rowsOf(lake)).toEqual(rows(2))
   })
 
   test(

@@ -2,11 +2,11 @@
 import type { Clock } from '../../base/clock.ts'
 import { error, HeadwaterError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
-import { type Random, uuid } from '../../base/random.ts'
+import type { Random } from '../../base/random.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
 import { diskFailure } from '../failure.ts'
 import type { KeptLake } from '../upkeep.ts'
-import { takeOwnership } from '../owner.ts'
+import { directoryIdentity, takeOwnership } from '../owner.ts'
 import type { Storage } from '../storage.ts'
 import { anonymous, bearer, clientCredential } from './auth.ts'
 import { type Authorizer, CatalogHttp, type Fetch } from './http.ts'
@@ -40,7 +40,9 @@ export interface ExternalLakeOptions {
   readonly grants?: VendedGrants | undefined
   /** Where the tables' objects lie. */
   readonly storage: Storage
-  /** Absolute path of the folder that belongs to the log: its lock, its name as a writer, and the change on its way. */
+  /** Absolute path of the data folder, whose identity the tables are marked with. */
+  readonly data: string
+  /** Absolute path of the folder that belongs to the log: its lock, and the change on its way. */
   readonly folder: string
   readonly namespace: string
   /** The table that completes a change. */
@@ -98,22 +100,24 @@ async function openOwned(
   catalog: RestCatalog,
   release: () => Promise<void>,
 ): Promise<Result<KeptLake>> {
-  const { folder, files, random, ledger } = options
+  const { folder, files, random, ledger, data } = options
   const own = new OwnerFolder(folder, files, random)
-  const known = await own.writer()
+  const known = await own.bond()
   if (!known.ok) return known
   const namespace = await catalog.ensureNamespace()
   if (!namespace.ok) return namespace
-  const owner: Owner = { writer: known.value?.id ?? uuid(random), folder: own, release }
+  const former = known.value?.former
+  const writer = former ?? (await directoryIdentity(data, files, random))
+  const owner: Owner = { writer, folder: own, release }
   const lake = new ExternalLake({ ...options, catalog }, owner)
   const loaded = await lake.loadAll()
   if (!loaded.ok) return loaded
   const marks = marksOf(lake)
-  const strange = [...marks].find(([, { writer }]) => writer !== owner.writer)
+  const strange = [...marks].find(([, mark]) => mark.writer !== writer)
   // A folder that has written before has a log whose offsets mean something else than those of the other.
   const taking = known.value === undefined ? options.takeOver : known.value.taking
   if (strange !== undefined && !taking) return failed(fenced(...strange, owner.writer))
-  if (known.value === undefined) await own.become(owner.writer, strange !== undefined)
+  if (known.value === undefined) await own.bind(strange !== undefined, former)
   const claiming = taking && (strange !== undefined || known.value !== undefined)
   const pending = await own.pending()
   if (!pending.ok) return pending
@@ -127,7 +131,7 @@ async function openOwned(
       Math.max(0, ...[...marks.values()].map(({ offset }) => offset)),
     )
     if (!claimed.ok) return claimed
-    await own.become(owner.writer, false)
+    await own.bind(false, former)
   }
   const ahead = [...marksOf(lake)].find(([, { offset }]) => offset > lake.state.offset)
   if (ahead === undefined) return ok(lake)

@@ -29,7 +29,7 @@ export interface Pending {
   readonly parts: readonly Part[]
 }
 
-/** The files of an owner beside its log: who it is, and the change that it is making. */
+/** The files of an owner beside its log: what it is to the catalog, and the change that it is making. */
 export class OwnerFolder {
   readonly #folder: string
   readonly #files: Files
@@ -63,17 +63,20 @@ export class OwnerFolder {
     return this.#files.remove(this.pendingFile)
   }
 
-  /** Who this folder is; undefined before it has written to any catalog. `taking`: it is taking over from another. */
-  async writer(): Promise<Result<{ id: string; taking: boolean } | undefined>> {
+  /**
+   * What this folder is to the catalog; undefined before it has written to any. `taking`: it is taking over from another. `former`: the
+   * identity that it wrote with, where that was made here and is not the data folder's.
+   */
+  async bond(): Promise<Result<{ taking: boolean; former: string | undefined } | undefined>> {
     const value = await this.#read(this.#writerFile)
     if (!value.ok || value.value === undefined) return value as Result<undefined>
     const { id, taking } = value.value
-    if (typeof id === 'string') return ok({ id, taking: taking === true })
-    return failed(error('lake_invalid', `${this.#writerFile} names no writer.`))
+    return ok({ taking: taking === true, former: typeof id === 'string' ? id : undefined })
   }
 
-  become(id: string, taking: boolean): Promise<void> {
-    return this.#replace(this.#writerFile, { id, taking })
+  /** Remembers that the folder has written, or is about to. */
+  bind(taking: boolean, former: string | undefined): Promise<void> {
+    return this.#replace(this.#writerFile, { taking, ...(former !== undefined && { id: former }) })
   }
 
   get #writerFile(): string {

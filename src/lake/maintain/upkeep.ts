@@ -13,7 +13,7 @@ import {
   type Replacement,
   stageRewrite,
 } from '../rewrite.ts'
-import { removeUnnamed, type Swept, sweepTables } from '../sweep.ts'
+import { hasOurName, removeUnnamed, type Swept, sweepTables } from '../sweep.ts'
 import type { Replaced, TableSurvey, Upkeep } from '../upkeep.ts'
 import type { Ports, Staged, Table } from '../write-manifest.ts'
 import { Surveyor } from './survey.ts'
@@ -27,8 +27,12 @@ export interface Editor extends Ports {
   tables(): ReadonlyMap<string, Table>
   /** Snapshots and refs that are forgotten together, at least. */
   readonly expiresTogether: number
-  /** Age of an object that no table names before it is removed, ms; undefined: they are not ours to find and remove. */
-  readonly orphanAgeMs: number | undefined
+  /** Age from which on an object that no table names is an orphan, ms. */
+  readonly orphanAgeMs: number
+  /** Whether others commit to these tables elsewhere: only what has our names is removed then, and tables are looked at after their folders. */
+  readonly shared: boolean
+  /** Whether a change is on its way whose objects no table names yet. */
+  unsettled(): Promise<boolean>
   /** Tables of other engines, which may name objects of ours; fails when one cannot be read. */
   otherTables(): Promise<Result<readonly Table[]>>
   /** Looks at a table again, where others change it elsewhere: what a tag of theirs names must be known before anything is removed. */
@@ -123,16 +127,29 @@ export class LakeUpkeep implements Upkeep {
 
   async sweep(): Promise<Result<Swept>> {
     return this.#guarded(async () => {
-      const { storage, clock, garbage, orphanAgeMs } = this.#editor
-      if (orphanAgeMs === undefined) return ok({ objects: 0, bytes: 0 })
+      const { storage, clock, garbage, orphanAgeMs, shared } = this.#editor
+      if (await this.#editor.unsettled()) return ok({ objects: 0, bytes: 0 })
       const now = clock.wall()
       const others = await this.#editor.otherTables()
       if (!others.ok) return others
-      return sweepTables([...this.#editor.tables().values()], others.value, storage, {
+      const tables = [...this.#editor.tables().values()]
+      return sweepTables(tables, others.value, storage, {
         before: now - orphanAgeMs,
-        spare: (table, location) => garbage.isFresh(table, location, now - limits.garbageAgeMs),
+        spare: (table, location) =>
+          (shared && !hasOurName(location)) ||
+          garbage.isFresh(table, location, now - limits.garbageAgeMs),
+        ...(shared ? { lookAgain: () => this.#lookAgain(tables) } : {}),
       })
     })
+  }
+
+  /** The same tables as they are now; a failure when one of them is gone. */
+  async #lookAgain(tables: readonly Table[]): Promise<Result<readonly Table[]>> {
+    for (const { name } of tables) {
+      const looked = await this.#editor.newest(name)
+      if (!looked.ok) return looked
+    }
+    return ok(tables.map(({ name }) => this.#table(name)))
   }
 
   /** Prepares beside the writers and stages in turn, again when the table changed in between. */
