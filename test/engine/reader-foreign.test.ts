@@ -219,6 +219,24 @@ test('members of structs are compared, and position deletes heed partition and a
   ).toEqual([[[...gone].filter((id) => id !== 3).toSorted((a, b) => a - b)]])
 })
 
+test('a file that is named twice has its rows twice, whether or not rows of it are deleted', async () => {
+  const file = { sql: 'select i::bigint as id from range(5) t(i)', ids: 'id: 1' }
+  const table = new HandTable(connection, root, 'twice', one(field(1, 'id', 'long')))
+  const location = await table.file(file)
+  const named = table.manifest(await table.entry(file, location), file, 100, 1)
+  table.snapshot([named, { ...named }], 'append')
+  await table.publish()
+  const asked = 'select count(*)::int, count(distinct id)::int from twice'
+  expect(await ask(asked)).toEqual([[10, 5]])
+  const theirs = `select toInt64(count()) as n from ${icebergTable('twice')}`
+  expect(clickhouse(folder, [theirs])).toEqual([[{ n: 10 }]])
+  await table.commit([
+    { sql: 'select 3::bigint as id', ids: 'id: 1', content: 2, more: { equality_ids: [1] } },
+  ])
+  await table.publish()
+  expect(await ask(asked)).toEqual([[8, 4]])
+})
+
 test('columns that are in no file come from the partition or from their default', async () => {
   const table = new HandTable(connection, root, 'absent', {
     'format-version': 3,

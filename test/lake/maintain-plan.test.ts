@@ -49,6 +49,16 @@ const many = (count: number, bytes: number, over: Partial<SurveyFile> = {}): Sur
 
 const plan = (over: Partial<TableSurvey>, now = NOON) => planTable(survey(over), POLICY, now)
 
+test('a day that names a file twice is left as it is, since a rewrite would have its rows once', () => {
+  const files = many(32, 100_000)
+  const { jobs, left } = plan({ files: [...files, files[3]!] })
+  expect(jobs).toEqual([])
+  expect(left.map(({ reason }) => reason)).toEqual([
+    'it names a file twice, whose rows count twice: mend the table first',
+  ])
+  expect(plan({ files }).jobs).toHaveLength(1)
+})
+
 describe('while its day goes on', () => {
   test('a table waits for as many files of like size as make one', () => {
     const { jobs, left } = plan({ files: many(15, 100_000) })

@@ -68,8 +68,8 @@ export class Relations {
     const clean = sources.filter(({ file }) => file.deletes.length === 0)
     const dirty = sources.filter(({ file }) => file.deletes.length > 0)
     const parts: string[] = []
-    if (clean.length > 0) {
-      const all = await projection.relation(clean, targets)
+    for (const apart of withoutRepeats(clean)) {
+      const all = await projection.relation(apart, targets)
       parts.push(`SELECT ${names.join(', ')} FROM (${all})`)
     }
     if (dirty.length > 0) {
@@ -114,6 +114,17 @@ export class Relations {
     }
     return name
   }
+}
+
+/** Files in as few groups as it takes for none to have one twice: a table may name a file twice, and its rows are there twice then. */
+function withoutRepeats(sources: readonly Source[]): Source[][] {
+  const groups: Map<string, Source>[] = []
+  for (const source of sources) {
+    let group = groups.find((each) => !each.has(source.path))
+    if (group === undefined) groups.push((group = new Map()))
+    group.set(source.path, source)
+  }
+  return groups.map((group) => [...group.values()])
 }
 
 /** A relation of no rows. */

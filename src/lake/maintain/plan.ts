@@ -151,6 +151,9 @@ function planDay(
     const bytes = sum(files, (file) => file.bytes)
     return { jobs: [], left: [{ day, files: files.length, bytes, reason }] }
   }
+  if (new Set(files.map(({ location }) => location)).size < files.length) {
+    return leave('it names a file twice, whose rows count twice: mend the table first')
+  }
   const deletes = survey.deletes.filter((each) => each.day === day || each.day === undefined)
   const other = deletes.find(({ kind }) => kind !== 'position')
   if (other !== undefined) {
