@@ -122,7 +122,7 @@ export const limits = {
   /** How far back the rate of a table is looked at; history may not go so far. */
   rateWindowMs: 3600 * 1000,
   /** Rows in memory, over all tables, those being written included, before the collector refuses more: 200 to 300 bytes each. */
-  epochRowsMax: 4_000_000,
+  epochRowsMax: 2_000_000,
   /** Days of event time over all tables of one epoch, each of which becomes a file; more, and the epoch is closed early. */
   epochFilesMax: 2000,
   /** Characters of a string column's dictionary above which it is written plain. */

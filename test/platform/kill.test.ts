@@ -9,7 +9,7 @@ afterAll(remove)
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-test('nothing is lost or doubled through three kills', { timeout: 120_000 }, async () => {
+test('nothing is lost or doubled through three kills', { timeout: 300_000 }, async () => {
   writeProject(folder, 'examples/streaming/specs.ts', { engine: { epochMs: 300 } })
   let platform = await startHeadwater(folder)
   const { port, url } = platform
@@ -20,7 +20,7 @@ test('nothing is lost or doubled through three kills', { timeout: 120_000 }, asy
     platform = await startHeadwater(folder, port)
   }
   await pause(1000)
-  const report = await fleet.stop(60_000)
+  const report = await fleet.stop(150_000)
   expect(report.complete).toBe(true)
   expect(report.landed).toBeGreaterThan(5000)
   expect(report.quarantined).toBeGreaterThan(5)
