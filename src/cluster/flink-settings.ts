@@ -18,6 +18,8 @@ export const FLINK_SETTINGS: Readonly<Record<string, string>> = {
   'heartbeat.timeout': '30 s',
   // A TaskManager that has just begun takes its first tasks slowly; asked again too soon, a job restarts without end.
   'pekko.ask.timeout': '60 s',
+  // As long as that by default, which is how long slots of a job whose JobManager was lost would not be given to the job that goes on from it.
+  'taskmanager.slot.timeout': '20 s',
   'table.local-time-zone': 'UTC',
 }
 

@@ -92,7 +92,12 @@ function send(type: string, seq: number): void {
   write('batches', { ...batch, ...counts, sent: 1, booted: 1, clock: 'monotonic', bytes: 1 })
 }
 
-async function deployer(specs: SpecSet, lock: SpecLock, connector = files): Promise<Deployer> {
+async function deployer(
+  specs: SpecSet,
+  lock: SpecLock,
+  connector = files,
+  healthyMs = 60_000,
+): Promise<Deployer> {
   const { lake } = catalog
   const uri = `${proxy.uri}/iceberg`
   const { events, batches, quarantine } = schemasOf({ specs, lock })
@@ -106,7 +111,7 @@ async function deployer(specs: SpecSet, lock: SpecLock, connector = files): Prom
     savepoints: undefined,
     stateTtlMs: 3_600_000,
     settings: { 'execution.checkpointing.interval': '1 s', 'parallelism.default': '1' },
-    healthyMs: 60_000,
+    healthyMs,
   }
   const wanted = {
     parts: compileParts(landingPipeline(specs, lock), 'headwater'),
@@ -226,7 +231,8 @@ test('a job that somebody cancelled goes on from its last checkpoint', LONG, asy
 test('so does one that no JobManager remembers', LONG, async () => {
   await cluster.kill('jobmanager')
   await cluster.up()
-  const deploy = await deployer(second, secondLock)
+  // The TaskManager is silent for half a minute before it lets its slot go.
+  const deploy = await deployer(second, secondLock, files, 150_000)
   const plan = unwrap(await deploy.plan())
   expect(plan).toMatchObject({ action: 'resume', job: undefined })
   expect(plan.drift).toEqual(['the JobManager does not know of the job any more'])
