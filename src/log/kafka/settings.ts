@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { BaseOptions } from '@platformatic/kafka'
 import type { Clock } from '../../base/clock.ts'
 import { limits } from '../../base/limits.ts'
+import { mindConnections } from './connections.ts'
 import { type ClientCredentials, tokenProvider } from './oauth.ts'
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -46,9 +47,10 @@ export function topicName(prefix: string, topic: string): string {
   return `${prefix}.${topic}`
 }
 
-/** Options of every client of the cluster: bounded times, and metadata that is asked for again after a failure. */
+/** Options of every client of the cluster: bounded times, metadata that is asked for again after a failure, and connections that are minded. */
 export function clientOptions(settings: KafkaSettings, clock: Clock): BaseOptions {
   const { brokers, clientId, tls, sasl } = settings
+  mindConnections()
   return {
     clientId,
     bootstrapBrokers: [...brokers],
