@@ -45,7 +45,6 @@ export async function startJob(
   site: JobSite,
 ): Promise<RunningJob> {
   const { cluster, catalog, project, prefix } = site
-  const ports = { fetch: globalThis.fetch, clock: systemClock }
   const settings = {
     ...sessionSettings(TTL_MS),
     'execution.checkpointing.interval': CHECKPOINT,
@@ -56,7 +55,7 @@ export async function startJob(
     { url: cluster.flink.gateway, headers: {} },
     'bench',
     settings,
-    ports,
+    PORTS,
   )
   if (!opened.ok) throw opened.error
   const session = opened.value

@@ -1,5 +1,4 @@
 /** The platform under load, as a process of its own: everything on, nothing changed but the specifications. */
-import { Session } from 'node:inspector/promises'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -9,6 +8,7 @@ import { systemRandom } from '../src/base/random.ts'
 import { startPlatform } from '../src/platform/index.ts'
 import type { Step } from './measure.ts'
 import { benchProject } from './project.ts'
+import { answerCalls } from './serve.ts'
 
 export interface ServerSetup {
   /** Event types that are declared. */
@@ -52,32 +52,11 @@ const platform = await startPlatform({
 if (!platform.ok) throw platform.error
 const running = platform.value
 
-const session = new Session()
-session.connect()
-process.on('message', (call: ServerCall) => void answer(call))
+answerCalls({
+  stats: () => Promise.resolve({ rows, quarantined: running.counts.quarantined, bytes, commits }),
+  stop: async () => {
+    await running.close()
+    rmSync(folder, { recursive: true, force: true })
+  },
+})
 process.send!({ port: Number(new URL(running.url).port) })
-
-async function answer(call: ServerCall): Promise<void> {
-  switch (call) {
-    case 'stats': {
-      const quarantined = running.counts.quarantined
-      process.send!({ rows, quarantined, bytes, commits } satisfies ServerStats)
-      return
-    }
-    case 'profile':
-      await session.post('Profiler.enable')
-      await session.post('Profiler.setSamplingInterval', { interval: 500 })
-      await session.post('Profiler.start')
-      process.send!({})
-      return
-    case 'profiled': {
-      const { profile } = await session.post('Profiler.stop')
-      process.send!(profile)
-      return
-    }
-    case 'stop':
-      await running.close()
-      rmSync(folder, { recursive: true, force: true })
-      process.exit(0)
-  }
-}

@@ -6,25 +6,10 @@ import { nodeFiles } from '../src/base/node/files.ts'
 import { seededRandom } from '../src/base/random.ts'
 import type { Result } from '../src/base/result.ts'
 import { doJob, planTable } from '../src/lake/index.ts'
-import {
-  openMaintenance,
-  type Platform,
-  type Project,
-  readConfig,
-  startPlatform,
-} from '../src/platform/index.ts'
-import {
-  boolean,
-  collectSpecs,
-  defineContext,
-  defineEvent,
-  int,
-  long,
-  string,
-} from '../src/spec/index.ts'
-import { updateLock } from '../src/spec/lock.ts'
+import { openMaintenance, type Platform, startPlatform } from '../src/platform/index.ts'
 import { batchEvents, bodies } from './events.ts'
-import { contextFields, eventTypes, type ValueKind } from './types.ts'
+import { benchProject } from './project.ts'
+import { eventTypes } from './types.ts'
 
 const DAY_MS = 86_400_000
 /** Of the day that the table is of, ms since 1970. */
@@ -34,10 +19,6 @@ const BATCHES = 20
 const REQUESTS = 16
 
 export const TABLE = eventTypes[0]!.name
-
-const kinds = { int, long, string, boolean }
-const build = (fields: Readonly<Record<string, ValueKind>>) =>
-  Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, kinds[kind]()]))
 
 /** Makes the table in a folder with `rows` rows, rounded up to whole requests; answers how many. */
 export async function makeDay(folder: string, rows: number): Promise<number> {
@@ -79,21 +60,9 @@ export function openDay(folder: string): Promise<Platform> {
 }
 
 async function open(folder: string, clock: Clock): Promise<Platform> {
-  const specs = unwrap(
-    collectSpecs({
-      context: defineContext({ doc: 'The device.', fields: build(contextFields) }),
-      [TABLE]: defineEvent(TABLE, {
-        doc: 'A type of the benchmark.',
-        fields: build(eventTypes[0]!.fields),
-      }),
-    }),
-  )
-  const config = unwrap(readConfig({ http: { port: 0 }, maintenance: { enabled: false } }))
-  const { lock } = unwrap(updateLock(undefined, specs))
   const data = path.join(folder, '.headwater')
-  const project: Project = { folder, config, specs, lock, locked: true, data }
-  const random = seededRandom(12)
-  const ports = { files: nodeFiles, clock, random }
+  const project = { ...benchProject(folder, 1, { maintenance: { enabled: false } }), data }
+  const ports = { files: nodeFiles, clock, random: seededRandom(12) }
   return unwrap(await startPlatform({ project, ...ports, development: false }))
 }
 
