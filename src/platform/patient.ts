@@ -2,7 +2,7 @@
  * A platform whose tables live in somebody else's catalog, which may be away when it starts: events are taken into the log meanwhile, and
  * land once the catalog is back.
  */
-import { sleep } from '../base/clock.ts'
+import { Pauses, sleep } from '../base/clock.ts'
 import { error, HeadwaterError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { failed, ok, type Result } from '../base/result.ts'
@@ -83,12 +83,12 @@ class Patience {
   #failure: HeadwaterError | undefined
   #door: Door | undefined
   #arriving: Promise<void> = Promise.resolve()
-  #closing = false
-  #wake: () => void = () => {}
+  readonly #pauses: Pauses
 
   constructor(options: PlatformOptions, log: Log) {
     this.#options = options
     this.#log = log
+    this.#pauses = new Pauses(options.clock)
     this.#end = log.durableEnd
     const schemas = schemasOf(options.project)
     const { counts } = this.#tallies
@@ -169,9 +169,9 @@ class Patience {
       this.#failure = core.error
       this.#options.onFailure?.(core.error)
       if (core.error.code === 'log_corrupt') this.#intake.become(refusing(core.error))
-      if (this.#closing) return
-      await this.#pause(waitMs)
-      if (this.#closing) return
+      if (this.#pauses.stopping) return
+      await this.#pauses.pause(waitMs)
+      if (this.#pauses.stopping) return
       waitMs = Math.min(limits.catalogAwayMsMax, waitMs * 2)
       tables = openTables(this.#options)
     }
@@ -187,11 +187,11 @@ class Patience {
     const { replay, admission } = core.value
     try {
       while (this.#log.durableEnd - lake.state.offset > limits.catalogBackBytesMax) {
-        const landed = this.#closing ? stopped() : await replay()
+        const landed = this.#pauses.stopping ? stopped() : await replay()
         if (!landed.ok) return await this.#given(core.value, landed.error)
       }
       await this.#intake.hold()
-      const landed = this.#closing ? stopped() : await replay()
+      const landed = this.#pauses.stopping ? stopped() : await replay()
       if (!landed.ok) return await this.#given(core.value, landed.error)
       this.#intake.become(admission)
       return core
@@ -216,19 +216,8 @@ class Patience {
     return failed(failure)
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-
   async #close(): Promise<void> {
-    this.#closing = true
-    this.#wake()
+    this.#pauses.stop()
     await this.#door?.close()
     await this.#arriving
     if (this.#core === undefined) await this.#log.close()

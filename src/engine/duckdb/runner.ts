@@ -1,6 +1,6 @@
 /** Writes epochs: files of every table, then one commit of them all with the log offset; after a failure, the same again. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { type Clock, sleep } from '../../base/clock.ts'
+import { type Clock, Pauses, sleep } from '../../base/clock.ts'
 import { error, HeadwaterError } from '../../base/errors.ts'
 import { errnoOf, type Files } from '../../base/files.ts'
 import { limits } from '../../base/limits.ts'
@@ -57,15 +57,15 @@ export class EpochRunner {
   readonly #duck: Duck
   readonly #writers: readonly ParquetWriter[]
   #running: Promise<void> | undefined
-  #stopping = false
+  readonly #pauses: Pauses
   #failure: HeadwaterError | undefined
   #writing = false
   /** A commit whose outcome the lake could not make sure of. */
   #unsure: LakeChange | undefined
-  #wake: () => void = () => {}
 
   private constructor(options: RunnerOptions, duck: Duck, writers: readonly ParquetWriter[]) {
     this.#options = options
+    this.#pauses = new Pauses(options.clock)
     this.#duck = duck
     this.#writers = writers
   }
@@ -98,8 +98,7 @@ export class EpochRunner {
 
   /** Writes what is left, then stops. Gives up on it when the lake refuses: the log still has it. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#wake()
+    this.#pauses.stop()
     await this.#running
     // Nothing may be committed behind an epoch that was not: its offset would cover rows that never landed.
     if (this.#failure === undefined) await this.drain()
@@ -122,11 +121,11 @@ export class EpochRunner {
     const pollMs = Math.min(limits.cadencePollMsMax, ...goals.map((ms = Infinity) => ms / 4))
     let startedAt = -Infinity
     let usualMs = 0
-    while (!this.#stopping) {
+    while (!this.#pauses.stopping) {
       const dueMs = this.#dueInMs({ usualMs, sinceMs: clock.monotonic() - startedAt })
       if (dueMs > 0) {
         // Rows of a table with a stricter objective may come in the meantime.
-        await this.#pause(Math.min(pollMs, dueMs))
+        await this.#pauses.pause(Math.min(pollMs, dueMs))
         continue
       }
       const epoch = queue.take()
@@ -153,23 +152,12 @@ export class EpochRunner {
     return dueInMs(cadence.writeShare, waiting, writing)
   }
 
-  #pause(ms: number): Promise<void> {
-    if (this.#stopping) return Promise.resolve()
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-
   /** Tries until the epoch is committed or the process stops; the log keeps what is not committed. */
   async #untilWritten(epoch: Epoch): Promise<void> {
     let waitMs: number = limits.epochRetryMsMin
     for (;;) {
       const written = await this.#attempt(epoch)
-      if (written.ok || this.#stopping) return
+      if (written.ok || this.#pauses.stopping) return
       this.#options.onFailure(written.error)
       await sleep(this.#options.clock, waitMs)
       waitMs = Math.min(limits.epochRetryMsMax, waitMs * 2)

@@ -1,5 +1,5 @@
 /** The scheduler of maintenance: looks at tables that changed, and does the worthiest job, one at a time, within its share of a core. */
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, Pauses } from '../../base/clock.ts'
 import type { HeadwaterError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import { failed, ok, type Result } from '../../base/result.ts'
@@ -71,11 +71,11 @@ export class Maintainer {
   /** When the writers were first found busy since the last job, monotonic ms. */
   #deferred: number | undefined
   #running: Promise<void> | undefined
-  #stopping = false
-  #wake: () => void = () => {}
+  readonly #pauses: Pauses
 
   constructor(options: MaintainerOptions) {
     this.#options = options
+    this.#pauses = new Pauses(options.clock)
     this.#nextSweep = options.clock.monotonic() + limits.maintenanceFirstSweepMs
   }
 
@@ -91,8 +91,7 @@ export class Maintainer {
 
   /** Ends the work that is being done, committed or not, and stops. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#wake()
+    this.#pauses.stop()
     await this.#options.rewriter.close()
     await this.#running
   }
@@ -119,21 +118,11 @@ export class Maintainer {
 
   async #loop(): Promise<void> {
     let wait: number = limits.maintenanceIdleMs
-    while (!this.#stopping) {
-      await this.#pause(wait)
-      if (this.#stopping) return
+    while (!this.#pauses.stopping) {
+      await this.#pauses.pause(wait)
+      if (this.#pauses.stopping) return
       wait = await this.step()
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
   }
 
   /** Does the worthiest job there is; whether there was one. */
@@ -209,7 +198,7 @@ export class Maintainer {
   }
 
   #failed(table: string, failure: HeadwaterError): void {
-    if (this.#stopping) return
+    if (this.#pauses.stopping) return
     this.counts.failures++
     this.#options.onFailure(table, failure)
     const count = (this.#setbacks.get(table)?.count ?? 0) + 1
