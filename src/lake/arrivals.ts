@@ -1,5 +1,5 @@
 /** What appends brought into a table, whoever wrote it: when each was committed, and between which times its rows lie. */
-import { currentSchema, currentSnapshot, type Snapshot } from './metadata.ts'
+import { ancestors, currentSchema } from './metadata.ts'
 import { liveFile, primitiveTypes } from './manifest.ts'
 import type { TableReading } from './reading.ts'
 
@@ -28,7 +28,11 @@ export async function arrivals(
   if (id === undefined) return []
   const types = primitiveTypes(fields)
   const found: Arrival[] = []
-  for (const snapshot of latestAppends(reading, after, most)) {
+  const line = ancestors(reading.metadata, reading.metadata['current-snapshot-id'])
+  const appends = line.filter(
+    (each) => each['sequence-number'] > after && each.summary['operation'] === 'append',
+  )
+  for (const snapshot of appends.slice(0, most)) {
     const own = String(snapshot['snapshot-id'])
     let bounds: { from: bigint; to: bigint } | undefined
     for (const manifest of await reading.manifests(snapshot)) {
@@ -55,22 +59,3 @@ export async function arrivals(
 }
 
 const ADDED = 1
-
-/** Newest first, along the parents of the current snapshot. */
-function* latestAppends(
-  { metadata }: TableReading,
-  after: number,
-  most: number,
-): Generator<Snapshot> {
-  const byId = new Map(metadata.snapshots.map((each) => [String(each['snapshot-id']), each]))
-  let left = most
-  for (
-    let each = currentSnapshot(metadata);
-    each !== undefined && each['sequence-number'] > after && left > 0;
-    each = byId.get(String(each['parent-snapshot-id']))
-  ) {
-    if (each.summary['operation'] !== 'append') continue
-    left--
-    yield each
-  }
-}

@@ -4,7 +4,7 @@
  * again at the commit itself.
  */
 import type { Update } from './updates.ts'
-import { currentSnapshot, type Id, type Metadata, type Snapshot } from './metadata.ts'
+import { ancestors, type Metadata } from './metadata.ts'
 
 const JOB = 'flink.job-id'
 const OPERATOR = 'flink.operator-id'
@@ -42,7 +42,7 @@ export function overtaken(before: Metadata, updates: readonly Update[]): string 
     const { summary, 'parent-snapshot-id': parent } = update.snapshot
     const { [JOB]: job, [OPERATOR]: operator } = summary
     if (job === undefined || summary['operation'] === 'replace') continue
-    const line = ancestors(before, currentSnapshot(before)?.['snapshot-id'])
+    const line = ancestors(before, before['current-snapshot-id'])
     const base = line.findIndex((each) => each['snapshot-id'] === parent)
     const since = base < 0 ? line : line.slice(0, base)
     const own = since.find(
@@ -63,7 +63,7 @@ export function overtaken(before: Metadata, updates: readonly Update[]): string 
  * snapshot has expired.
  */
 export function lastCheckpoint(metadata: Metadata): Readonly<Record<string, string>> {
-  const newest = ancestors(metadata, currentSnapshot(metadata)?.['snapshot-id']).find(
+  const newest = ancestors(metadata, metadata['current-snapshot-id']).find(
     ({ summary }) => JOB in summary && CHECKPOINT in summary,
   )
   if (newest === undefined) return {}
@@ -73,17 +73,4 @@ export function lastCheckpoint(metadata: Metadata): Readonly<Record<string, stri
       return value === undefined ? [] : [[key, value] as const]
     }),
   )
-}
-
-/** A snapshot and those before it, as far as they are kept. */
-function ancestors({ snapshots }: Metadata, from: Id | undefined): Snapshot[] {
-  const byId = new Map(snapshots.map((each) => [each['snapshot-id'], each]))
-  const line = new Set<Snapshot>()
-  let each = from === undefined ? undefined : byId.get(from)
-  while (each !== undefined && !line.has(each)) {
-    line.add(each)
-    const parent = each['parent-snapshot-id']
-    each = parent === undefined ? undefined : byId.get(parent)
-  }
-  return [...line]
 }

@@ -171,6 +171,23 @@ export function currentSnapshot(metadata: Metadata): Snapshot | undefined {
   return metadata.snapshots.find((snapshot) => snapshot['snapshot-id'] === id)
 }
 
+/** A snapshot and those before it, newest first, as far as they are there. */
+export function ancestors(
+  { snapshots }: Pick<Metadata, 'snapshots'>,
+  from: Id | undefined,
+): Snapshot[] {
+  const byId = new Map(snapshots.map((each) => [each['snapshot-id'], each]))
+  // A circle ends where it began.
+  const line = new Set<Snapshot>()
+  let each = from === undefined ? undefined : byId.get(from)
+  while (each !== undefined && !line.has(each)) {
+    line.add(each)
+    const parent = each['parent-snapshot-id']
+    each = parent === undefined ? undefined : byId.get(parent)
+  }
+  return [...line]
+}
+
 /**
  * Metadata with the columns of `wanted`, and those that other engines added behind them: unchanged when they are the same; refused
  * when readers could not follow.

@@ -1,7 +1,7 @@
 /** Metadata tables: what a table is made of, as rows, with the columns that other engines give them. */
 import { assert } from '../../base/assert.ts'
 import { type ManifestEntry, type ManifestFile, mapOf } from '../../lake/manifest.ts'
-import { currentSnapshot, type Metadata, type Snapshot } from '../../lake/metadata.ts'
+import { ancestors, type Metadata, type Snapshot } from '../../lake/metadata.ts'
 import { partitionValues, type Spec, specsOf } from '../../lake/partition.ts'
 import type { TableReading } from '../../lake/reading.ts'
 import { decodeBound } from '../../lake/values.ts'
@@ -100,13 +100,8 @@ function snapshots({ snapshots: all }: Metadata): MetadataTable {
 
 function history(metadata: Metadata): MetadataTable {
   const byId = new Map(metadata.snapshots.map((each) => [each['snapshot-id'], each]))
-  const ancestors = new Set<unknown>()
-  let at = currentSnapshot(metadata)
-  while (at !== undefined && !ancestors.has(at['snapshot-id'])) {
-    ancestors.add(at['snapshot-id'])
-    const parent = at['parent-snapshot-id']
-    at = parent === undefined ? undefined : byId.get(parent)
-  }
+  const line = ancestors(metadata, metadata['current-snapshot-id'])
+  const current = new Set(line.map((each) => each['snapshot-id']))
   return {
     columns: {
       made_current_at: 'TIMESTAMPTZ',
@@ -118,7 +113,7 @@ function history(metadata: Metadata): MetadataTable {
       made_current_at: time(entry['timestamp-ms']),
       snapshot_id: entry['snapshot-id'],
       parent_id: byId.get(entry['snapshot-id'])?.['parent-snapshot-id'] ?? null,
-      is_current_ancestor: ancestors.has(entry['snapshot-id']),
+      is_current_ancestor: current.has(entry['snapshot-id']),
     })),
   }
 }

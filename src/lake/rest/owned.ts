@@ -2,13 +2,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { IcebergField } from '../../spec/iceberg-type.ts'
 import {
+  ancestors,
   currentSchema,
   currentSnapshot,
   FOREIGN_COLUMN_FIRST,
-  type Id,
   type Metadata,
   minId,
-  type Snapshot,
 } from '../metadata.ts'
 import type { Update } from '../updates.ts'
 
@@ -101,17 +100,11 @@ function historyProblem(before: Metadata, after: Metadata, ledger: boolean): str
   const current = currentSnapshot(after)
   if (current?.['snapshot-id'] === old) return undefined
   if (current === undefined) return 'its branch main stays'
-  const byId = new Map(
-    [...before.snapshots, ...after.snapshots].map((each) => [each['snapshot-id'], each]),
-  )
-  const added: Snapshot[] = []
-  let each: Snapshot | undefined = current
-  while (each !== undefined && each['snapshot-id'] !== old) {
-    added.push(each)
-    const parent: Id | undefined = each['parent-snapshot-id']
-    each = parent === undefined ? undefined : byId.get(parent)
-  }
-  if (old !== undefined && each === undefined) {
+  const snapshots = [...before.snapshots, ...after.snapshots]
+  const line = ancestors({ snapshots }, current['snapshot-id'])
+  const reached = line.findIndex((each) => each['snapshot-id'] === old)
+  const added = reached < 0 ? line : line.slice(0, reached)
+  if (old !== undefined && reached < 0) {
     return 'its branch main only moves on to descendants of its newest snapshot'
   }
   const changing = added.find(({ summary }) => summary['operation'] !== 'replace')
