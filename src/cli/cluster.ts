@@ -2,6 +2,7 @@
 import os from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { size } from '../base/size.ts'
 import { systemClock } from '../base/clock.ts'
 import { limits } from '../base/limits.ts'
 import { nodeFiles } from '../base/node/files.ts'
@@ -18,7 +19,7 @@ import {
 import { loadConfig } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { manifestsCommand } from './manifests.ts'
-import { size, textTable } from './text-table.ts'
+import { textTable } from './text-table.ts'
 
 const ports: ClusterPorts = {
   files: nodeFiles,

@@ -1,5 +1,6 @@
 /** `headwater compact`: does the maintenance that is due while no platform runs, or explains each choice. */
 import { Command } from 'commander'
+import { size } from '../base/size.ts'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
@@ -7,7 +8,7 @@ import { systemRandom } from '../base/random.ts'
 import { doJob, type Job, planTable, type TablePlan } from '../lake/index.ts'
 import { openMaintenance, type Maintenance } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
-import { grouped, size, textTable } from './text-table.ts'
+import { grouped, textTable } from './text-table.ts'
 
 interface CompactOptions {
   readonly project?: string

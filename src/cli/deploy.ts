@@ -7,6 +7,7 @@ import type { DeployPlan, PartChange } from '../engine/flink/deploy.ts'
 import {
   type Deployment,
   type FlinkConfig,
+  flinkOf,
   loadProject,
   type Project,
   projectDeployment,
@@ -49,7 +50,7 @@ Start the platform first: it makes topics and tables.`,
     .action(async (options: DeployOptions) => {
       const project = orThrow(await loadProject(projectFolder(options.project), nodeFiles))
       const ports = { files: nodeFiles, clock: systemClock, fetch, onStep: stepsOf(options) }
-      const deployment = orThrow(await projectDeployment(project, await flinkOf(project), ports))
+      const deployment = orThrow(await projectDeployment(project, await targetOf(project), ports))
       const found = orThrow(await deployment.deployer.plan())
       const plan = options.withoutState === true ? forgetting(found) : found
       tell(plan, deployment, options)
@@ -69,12 +70,10 @@ function forgetting(plan: DeployPlan): DeployPlan {
   return { ...plan, action, from: undefined, changes }
 }
 
-/** The Flink of the configuration, or the local one. */
-async function flinkOf({ config, data }: Project): Promise<FlinkConfig> {
-  const configured = config.cluster?.flink
-  if (configured !== undefined) return configured
-  const local = await localFlink(data)
-  if (local !== undefined) return local
+/** The Flink to deploy to. Throws HeadwaterError `config_invalid` where there is none. */
+async function targetOf({ config, data }: Project): Promise<FlinkConfig> {
+  const found = await flinkOf(config.cluster, data, localFlink)
+  if (found !== undefined) return found
   throw error('config_invalid', 'cluster.flink: it is not there, and no local cluster runs.')
 }
 

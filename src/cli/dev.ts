@@ -4,25 +4,14 @@ import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
-import type { Result } from '../base/result.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import {
-  type ClusterPlatform,
-  loadProject,
-  type Platform,
-  type Project,
-  type PatientPlatform,
-  type PlatformOptions,
-  startClusterPlatform,
-  startPatientPlatform,
-  startPlatform,
-  writeLock,
-} from '../platform/index.ts'
+import { loadProject, type Platform, type Project, writeLock } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { localFlink } from './local-flink.ts'
 import { type Program, startProgram } from './program.ts'
 import { stopSignal } from './signals.ts'
+import { type Started, starterOf } from './starter.ts'
 import { type CommitSeen, Watch } from './watch.ts'
 
 interface DevOptions {
@@ -83,13 +72,6 @@ async function dev(project: Project, script: string | undefined): Promise<void> 
   await program?.stop()
   await platform.close()
   watch.stop()
-}
-
-type Started = Platform | ClusterPlatform | PatientPlatform
-
-function starterOf({ config }: Project): (options: PlatformOptions) => Promise<Result<Started>> {
-  if (config.cluster !== undefined) return startClusterPlatform
-  return config.lake.catalog === undefined ? startPlatform : startPatientPlatform
 }
 
 /** Absolute path of the program to run. Throws HeadwaterError `program_missing`. */

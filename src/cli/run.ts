@@ -4,20 +4,11 @@ import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import {
-  type ClusterPlatform,
-  loadProject,
-  type PatientPlatform,
-  type Platform,
-  type PlatformOptions,
-  type Project,
-  startClusterPlatform,
-  startPatientPlatform,
-  startPlatform,
-} from '../platform/index.ts'
+import { loadProject, type PlatformOptions } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { localFlink } from './local-flink.ts'
 import { stopSignal } from './signals.ts'
+import { type Started, starterOf } from './starter.ts'
 
 export function runCommand(): Command {
   return new Command('run')
@@ -29,13 +20,10 @@ export function runCommand(): Command {
       if (!project.locked) {
         throw error('lock_outdated', `${project.folder} is not as its lockfile says.`)
       }
-      const { config } = project
-      const platform =
-        config.cluster !== undefined
-          ? await clustered(project)
-          : config.lake.catalog !== undefined
-            ? await patient(project)
-            : await embedded(project)
+      const platform = orThrow(
+        await starterOf(project)({ project, localFlink, ...PORTS, ...reports() }),
+      )
+      tell(platform)
       const signal = await stopSignal()
       line({ level: 'info', event: 'draining', signal })
       await platform.close()
@@ -45,30 +33,17 @@ export function runCommand(): Command {
 
 const PORTS = { files: nodeFiles, clock: systemClock, random: systemRandom, development: false }
 
-async function embedded(project: Project): Promise<Platform> {
-  const platform = orThrow(await startPlatform({ project, ...PORTS, ...reports() }))
-  const { url, catalogUrl: catalog, replayed } = platform
-  line({ level: 'info', event: 'ready', url, catalog, replayed })
-  return platform
-}
-
-async function patient(project: Project): Promise<PatientPlatform> {
-  const platform = orThrow(await startPatientPlatform({ project, ...PORTS, ...reports() }))
-  line({ level: 'info', event: 'ready', url: platform.url })
-  return platform
-}
-
-async function clustered(project: Project): Promise<ClusterPlatform> {
-  const platform = orThrow(
-    await startClusterPlatform({ project, localFlink, ...PORTS, ...reports() }),
-  )
-  const { created, changed, differences } = platform.topics
-  if (created.length + changed.length > 0) {
-    line({ level: 'info', event: 'topics', created, changed })
+function tell(platform: Started): void {
+  if ('topics' in platform) {
+    const { created, changed, differences } = platform.topics
+    if (created.length + changed.length > 0) {
+      line({ level: 'info', event: 'topics', created, changed })
+    }
+    for (const detail of differences) line({ level: 'warn', event: 'topic', detail })
   }
-  for (const detail of differences) line({ level: 'warn', event: 'topic', detail })
-  line({ level: 'info', event: 'ready', url: platform.url, catalog: platform.catalogUrl })
-  return platform
+  const { url, catalogUrl: catalog } = platform
+  const replayed = 'replayed' in platform ? platform.replayed : undefined
+  line({ level: 'info', event: 'ready', url, catalog, replayed })
 }
 
 function reports(): Pick<PlatformOptions, 'onFailure' | 'onMaintenanceFailure'> {

@@ -1,7 +1,8 @@
 /** `headwater size`: what a cluster for a rate of events takes, and what breaks first. */
+import { size } from '../base/size.ts'
 import { Command, InvalidArgumentError } from 'commander'
 import { CONSTANTS, DEFAULT_LOAD, type Load, type Plan, planFor } from '../cluster/index.ts'
-import { size, textTable } from './text-table.ts'
+import { textTable } from './text-table.ts'
 
 interface SizeOptions {
   readonly rate: number

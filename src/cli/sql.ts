@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { Command, Option } from 'commander'
+import { size } from '../base/size.ts'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
@@ -10,7 +11,7 @@ import { type Answer, LakeReader, momentOf, type TablePlan } from '../engine/ind
 import { openProjectLake } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
 import { answerText, csv, jsonLines } from './render.ts'
-import { grouped, size, textTable } from './text-table.ts'
+import { grouped, textTable } from './text-table.ts'
 
 interface SqlOptions {
   readonly project?: string

@@ -1,25 +1,21 @@
 /** `headwater tables`: what the lake holds, table by table. */
 import { Command } from 'commander'
+import { size } from '../base/size.ts'
 import { systemClock } from '../base/clock.ts'
 import { error } from '../base/errors.ts'
 import { nodeFiles } from '../base/node/files.ts'
 import { systemRandom } from '../base/random.ts'
-import {
-  claimOf,
-  ledgerClaims,
-  pilotTables,
-  type TableClaim,
-  type TablePilot,
-} from '../engine/index.ts'
+import { pilotTables, type TableClaim, type TablePilot } from '../engine/index.ts'
 import type { Lake, TableState } from '../lake/index.ts'
 import {
   checkpointSecondsOf,
+  claimsNow,
   type FullConfig,
   loadConfig,
   openProjectLake,
 } from '../platform/index.ts'
 import { orThrow, projectFolder } from './folder.ts'
-import { grouped, size, textTable } from './text-table.ts'
+import { grouped, textTable } from './text-table.ts'
 
 interface Row {
   readonly table: string
@@ -85,11 +81,8 @@ export function tablesCommand(): Command {
         throw error('table_unknown', `There is no table ${named}.`)
       }
       const rows: Row[] = []
-      const claims = config.cluster && (await ledgerClaims(lake, config.engine.completeness))
-      for (const table of tables) {
-        const claim = claims ? claims.get(table.name) : claimOf(lake.state, table.name)
-        rows.push(await describe(lake, table, claim))
-      }
+      const claimOf = await claimsNow(lake, config)
+      for (const table of tables) rows.push(await describe(lake, table, claimOf(table.name)))
       if (options.why === true) {
         const choices = { goals: goalsOf(config), merging: config.maintenance }
         const pilots = await pilotTables(lake, choices, systemClock.wall())

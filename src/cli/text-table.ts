@@ -2,8 +2,6 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 
-export { size } from '../base/size.ts'
-
 const PLAIN = {
   top: '',
   'top-mid': '',

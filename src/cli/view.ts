@@ -1,6 +1,7 @@
 /** What `headwater dev` shows: the state of a running platform as lines of text. Pure, so that it can be looked at in tests. */
+import { size } from '../base/size.ts'
 import { styleText } from 'node:util'
-import { grouped, printable, size } from './text-table.ts'
+import { grouped, printable } from './text-table.ts'
 
 export interface ViewState {
   readonly url: string

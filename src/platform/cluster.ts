@@ -12,6 +12,7 @@ import { type CatalogDoor, openOwnCatalog } from './catalog.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import { declareTables } from './declare-tables.ts'
 import { type Door, openDoor } from './door.ts'
+import { flinkOf } from './flink-config.ts'
 import { catalogGauges, lakeGauges } from './gauges.ts'
 import { openProjectKafka } from './kafka.ts'
 import { projectMaintainer } from './maintenance.ts'
@@ -105,7 +106,7 @@ async function openShore(options: PlatformOptions): Promise<Result<Shore>> {
     onFailure: options.onMaintenanceFailure ?? (() => {}),
   })
   const { fetch } = globalThis
-  const flink = project.config.cluster!.flink ?? (await options.localFlink?.(project.data))
+  const flink = await flinkOf(project.config.cluster, project.data, options.localFlink)
   const watch = new ClusterWatch({ ...options, fetch, flink, lake: lake.value })
   return ok({ lake: lake.value, catalog: catalog.value, maintainer, watch })
 }

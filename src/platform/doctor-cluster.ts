@@ -3,19 +3,20 @@ import type { JobHealth } from '../engine/flink/health.ts'
 import type { Lag } from '../log/kafka/index.ts'
 import { checkpointAgeMs } from './cluster-watch.ts'
 import { broken, type Finding, spell } from './finding.ts'
-import { checkpointSecondsOf, type FlinkConfig } from './flink-config.ts'
+import { checkpointSecondsOf, flinkOf, type LocalFlink } from './flink-config.ts'
 import type { Project } from './project.ts'
 import { lookAtJob, lookAtLag, type SightPorts } from './sights.ts'
 
 export interface ClusterPorts extends SightPorts {
-  /** The Flink that runs beside a project, by its data folder, where the configuration names none. */
-  readonly localFlink?: (data: string) => Promise<FlinkConfig | undefined>
+  /** Asked where the configuration names no Flink. */
+  readonly localFlink?: LocalFlink
 }
 
 /** Looks for itself, so that it knows when no platform answers. The project has the option `cluster`. */
 export async function examineCluster(project: Project, ports: ClusterPorts): Promise<Finding[]> {
   const { config, data } = project
-  const { flink = await ports.localFlink?.(data), kafka } = config.cluster!
+  const { kafka } = config.cluster!
+  const flink = await flinkOf(config.cluster, data, ports.localFlink)
   const wantedMs = checkpointSecondsOf({ flink }) * 1000
   const [job, lag] = await Promise.all([
     flink && lookAtJob(config, flink, ports),

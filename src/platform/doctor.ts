@@ -1,9 +1,9 @@
 /** Examines a project and what runs of it: what is well, what needs looking after, and what to do about it. */
 import { size } from '../base/size.ts'
 import { limits } from '../base/limits.ts'
-import { claimOf, ledgerClaims } from '../engine/index.ts'
 import type { Lake } from '../lake/index.ts'
 import { httpUrl } from './address.ts'
+import { claimsNow } from './claims.ts'
 import { loadConfig, loadProject, type Project } from './project.ts'
 import { openConfiguredLake } from './project-lake.ts'
 import type { Ports } from './storage.ts'
@@ -178,7 +178,7 @@ const QUARANTINE_SHARE = 0.01
 
 async function landed(
   lake: Lake,
-  { cluster, engine }: FullConfig,
+  config: FullConfig,
   now: number,
   metrics: ReadonlyMap<string, number> | undefined,
 ): Promise<Finding[]> {
@@ -196,8 +196,7 @@ async function landed(
       found: `${tables.length} tables, ${sum('rows')} rows in ${sum('files')} files, ${size(sum('bytes'))}; newest commit ${spell(now - newest)} ago`,
     },
   ]
-  const claims = cluster === undefined ? undefined : await ledgerClaims(lake, engine.completeness)
-  const claim = claims === undefined ? claimOf(state, 'batches') : claims.get('batches')
+  const claim = (await claimsNow(lake, config))('batches')
   if (claim?.share !== undefined && claim.share < COMPLETE_SHARE) {
     const found = `${(claim.share * 100).toFixed(2)} % of the events before ${new Date(claim.validThrough).toISOString()} are there`
     const remedy =

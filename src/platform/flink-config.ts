@@ -88,6 +88,18 @@ export function flinkDefaults(given: z.input<typeof flink>): FlinkConfig {
   return flink.parse(given)
 }
 
+/** The Flink that runs beside a project, by its data folder. */
+export type LocalFlink = (data: string) => Promise<FlinkConfig | undefined>
+
+/** The Flink of the configuration; where it names none, the one beside the project. */
+export async function flinkOf(
+  cluster: { readonly flink?: FlinkConfig | undefined } | undefined,
+  data: string,
+  local: LocalFlink | undefined,
+): Promise<FlinkConfig | undefined> {
+  return cluster?.flink ?? (await local?.(data))
+}
+
 /** How often rows become visible, s: as configured, or as a Flink without configuration is given its job. */
 export function checkpointSecondsOf({
   flink: given,

@@ -2,9 +2,10 @@
 import type { HeadwaterError } from '../base/errors.ts'
 import type { Admission } from '../collector/admit.ts'
 import type { Reading, TableReading } from '../collector/metrics.ts'
-import { claimOf, type Completeness, type Freshness, type TableClaim } from '../engine/index.ts'
+import { claimOf, type Completeness, type Freshness } from '../engine/index.ts'
 import type { Lake, RestCounts } from '../lake/index.ts'
 import type { Log } from '../log/index.ts'
+import type { ClaimOf } from './claims.ts'
 
 /** The parts of a platform that is one process. */
 export interface Embedded {
@@ -23,9 +24,6 @@ export interface Behind {
   readonly completeness: Completeness
   readonly lake: Lake
 }
-
-/** What is claimed of a table now. */
-export type ClaimOf = (table: string) => TableClaim | undefined
 
 /** What the snapshots of a lake claim; nothing while it is not there. */
 function claimsIn(lake: () => Lake | undefined): ClaimOf {

@@ -1,10 +1,11 @@
 /** What the command line and embedding programs use of the platform. */
+export { claimsNow } from './claims.ts'
 export { type ClusterPlatform, startClusterPlatform } from './cluster.ts'
 export { type Config, type FullConfig, optionDocs, readConfig } from './config.ts'
 export { examine } from './doctor.ts'
 export type { Finding } from './finding.ts'
 export { type Deployment, projectDeployment } from './flink.ts'
-export { checkpointSecondsOf, type FlinkConfig, flinkDefaults } from './flink-config.ts'
+export { checkpointSecondsOf, type FlinkConfig, flinkDefaults, flinkOf } from './flink-config.ts'
 export { type DeclaredTopic, declaredTopics } from './kafka.ts'
 export { type Maintenance, openMaintenance } from './maintenance.ts'
 export { openProjectLake } from './project-lake.ts'

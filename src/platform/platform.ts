@@ -23,7 +23,7 @@ import { type Log, openFileLog } from '../log/index.ts'
 import { openOwnCatalog } from './catalog.ts'
 import { declareTables } from './declare-tables.ts'
 import { openDoor } from './door.ts'
-import type { FlinkConfig } from './flink-config.ts'
+import type { LocalFlink } from './flink-config.ts'
 import { completeReading, embeddedGauges } from './gauges.ts'
 import { projectMaintainer } from './maintenance.ts'
 import type { Project } from './project.ts'
@@ -37,8 +37,8 @@ export interface PlatformOptions {
   readonly random: Random
   /** All quarantine reasons in answers; open CORS. */
   readonly development: boolean
-  /** The Flink that runs beside a project, by its data folder, where the configuration names none. */
-  readonly localFlink?: (data: string) => Promise<FlinkConfig | undefined>
+  /** Asked where the configuration names no Flink. */
+  readonly localFlink?: LocalFlink
   readonly onCommit?: (report: CommitReport) => void
   readonly onFailure?: (failure: HeadwaterError) => void
   /** `table` is empty when the failure concerns all of them. Maintenance tries again by itself. */

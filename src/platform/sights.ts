@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Files } from '../base/files.ts'
 import { limits } from '../base/limits.ts'
-import type { Result } from '../base/result.ts'
+import { ok, type Result } from '../base/result.ts'
 import { type JobHealth, jobHealth } from '../engine/flink/health.ts'
 import { groupLag, type Lag } from '../log/kafka/index.ts'
 import type { FullConfig } from './config.ts'
@@ -44,7 +44,7 @@ export async function lookAtLag(
   const group = landingGroup(kafka.prefix, config.namespace)
   const lags = await groupLag(settings.value, group, [...tables.keys()], clock)
   if (!lags.ok) return lags
-  return { ok: true, value: new Map([...lags.value].map(([t, lag]) => [tables.get(t)!, lag])) }
+  return ok(new Map([...lags.value].map(([topic, lag]) => [tables.get(topic)!, lag])))
 }
 
 /** The consumer group of the job that lands records, named after the tables: two headwaters on one prefix do not meet. */

@@ -3,7 +3,8 @@ import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { answerText, csv, jsonLines } from '../../src/cli/render.ts'
-import { grouped, printable, size, textTable } from '../../src/cli/text-table.ts'
+import { size } from '../../src/base/size.ts'
+import { grouped, printable, textTable } from '../../src/cli/text-table.ts'
 import { viewLines, type ViewState } from '../../src/cli/view.ts'
 
 const state: ViewState = {
