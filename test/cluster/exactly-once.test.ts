@@ -9,6 +9,7 @@ import { type FleetReport, startFleet } from '../../examples/streaming/fleet.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { type CatalogProxy, startCatalogProxy } from '../support/catalog-proxy.ts'
 import { startTestCluster, type TestCluster } from '../support/cluster.ts'
+import { clusterOption, deploy } from '../support/cluster-project.ts'
 import {
   checkpointOf,
   type HeldCommit,
@@ -18,7 +19,6 @@ import {
 } from '../support/flink-commits.ts'
 import { freePorts } from '../support/ports.ts'
 import {
-  headwater,
   type Running,
   sql,
   startHeadwater,
@@ -47,26 +47,18 @@ beforeAll(async () => {
   catalog = ports[1]!
   proxy = await startCatalogProxy(`http://127.0.0.1:${catalog}`)
   wire = await startWire(ports[2]!, Number(new URL(proxy.uri).port))
-  const { gateway, rest } = cluster.state.flink
   writeProject(folder, 'examples/streaming/specs.ts', {
     catalog: { port: catalog },
     // As busy as maintenance can be, and history as short.
     maintenance: { share: 1, fanIn: 2 },
     history: { minutes: 1, snapshots: 1, everyMinutes: 1, hours: 0 },
-    cluster: {
-      kafka: { brokers: cluster.state.kafka.brokers, partitions: 2 },
-      flink: {
-        gateway,
-        rest,
-        checkpointSeconds: 1,
-        parallelism: 1,
-        healthySeconds: 180,
-        catalog: {
-          uri: `http://127.0.0.1:${wire.port}/iceberg`,
-          properties: { 'rest.client.socket-timeout-ms': '10000' },
-        },
+    cluster: clusterOption(cluster, {
+      healthySeconds: 180,
+      catalog: {
+        uri: `http://127.0.0.1:${wire.port}/iceberg`,
+        properties: { 'rest.client.socket-timeout-ms': '10000' },
       },
-    },
+    }),
   })
   platform = await startHeadwater(folder, port)
 }, 300_000)
@@ -80,13 +72,6 @@ afterAll(async () => {
 }, 60_000)
 
 const LONG = { timeout: 400_000 }
-
-async function deploy(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await headwater(folder, ['deploy', ...args])
-  expect(stderr, `deploy ended with ${code}`).not.toMatch(/^[a-z_]+: /m)
-  expect(code).toBe(0)
-  return stdout
-}
 
 async function flink(path: string): Promise<any> {
   return (await fetch(`${cluster.state.flink.rest}${path}`)).json()
@@ -197,9 +182,9 @@ async function expectRuns(): Promise<void> {
 }
 
 test('events of every type are in the lake, and maintenance fails no commit', LONG, async () => {
-  expect(await deploy('--plan')).toMatch(/A job is started\.$/m)
-  expect(await deploy()).toMatch(/^The job [0-9a-f]{32} runs\.$/m)
-  expect(await deploy('--plan')).toMatch(/^Nothing to do/m)
+  expect(await deploy(folder, '--plan')).toMatch(/A job is started\.$/m)
+  expect(await deploy(folder)).toMatch(/^The job [0-9a-f]{32} runs\.$/m)
+  expect(await deploy(folder, '--plan')).toMatch(/^Nothing to do/m)
   const metric = async (): Promise<number> => {
     const text = await (await fetch(`${platform.url}/metrics`)).text()
     return Number(
@@ -263,10 +248,10 @@ test('the JobManager dies in the middle of a commit, and its job is resumed', LO
     await cluster.kill('jobmanager')
     commit.release({ lost: 'closed' })
     await cluster.up()
-    expect(await deploy('--plan')).toMatch(
+    expect(await deploy(folder, '--plan')).toMatch(
       /^The job is started again with the same plan, from file:/m,
     )
-    await deploy()
+    await deploy(folder)
   })
   await expectOnce()
 })
@@ -278,7 +263,7 @@ test('broker and SQL Gateway die, and devices are heard again', LONG, async () =
     await cluster.kill('broker-1')
     await pause(2000)
     expect([...(await cluster.up())].sort()).toEqual(['broker-1', 'gateway'])
-    expect(await deploy('--plan')).toMatch(/^Nothing to do/m)
+    expect(await deploy(folder, '--plan')).toMatch(/^Nothing to do/m)
   })
   await expectOnce()
 })
